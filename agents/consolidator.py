@@ -73,7 +73,8 @@ class ContactsCore:
     def on_record(
         self, key: str, state: ContactState | None, record: object, now: int
     ) -> Step[ContactState]:
-        """A record of `calls`, `stream.events`, `recordings` or `reconciliation.evidence`."""
+        """Handle a record of `calls`, `stream.events`, `recordings` or
+        `reconciliation.evidence`."""
         if not isinstance(record, _INPUTS) or is_check_task(key):
             return Step(state)
         before = state or empty(key)
@@ -86,8 +87,8 @@ class ContactsCore:
         state: ContactState,
         now: int,
     ) -> Step[ContactState]:
-        """Make the contact again if another policy version is in force. Forget the state if it is
-        old enough."""
+        """Compute the contact again if another policy version is in force. Forget the state if it
+        is old enough."""
         if _is_unexplained(state) and now - state.latest_at >= UNKNOWN_MS:
             return self._made(state, now)
         if now - state.latest_at >= AWAITED_MS:
@@ -99,8 +100,8 @@ class ContactsCore:
         return self._made(touched(state, now), now)
 
     def wakes_at(self, state: ContactState) -> int | None:
-        """Return the earliest time (ms) at which the state may be forgotten, or evidence without a
-        contact has a result."""
+        """Return the earliest time (ms) at which the state may be forgotten, or at which evidence
+        without a contact becomes a result."""
         if _is_unexplained(state):
             return state.latest_at + UNKNOWN_MS
         return state.latest_at + (AWAITED_MS if awaited(state) else KEPT_MS)
@@ -122,7 +123,8 @@ class ContactsCore:
     def _compared(
         self, state: ContactState, made: Contact | None, now: int
     ) -> Reconciliation | None:
-        """Return the result of the comparison with Twilio's records; None: there is none yet."""
+        """Return the result of the comparison with Twilio's records, or None if there is none
+        yet."""
         if made is not None:
             return made.reconciliation
         if state.evidence is None or now - state.latest_at < UNKNOWN_MS:

@@ -133,8 +133,8 @@ class Saver:
             CONTACTS_SAVED.labels("refused").inc()
 
     async def _insisting(self, work: Callable[[], T]) -> T:
-        """Return the result of `work`. Raise `StatementError` if the database refuses its values,
-        or cannot be given them."""
+        """Return the result of `work`; retry while the database does not answer. Raise
+        `StatementError` if the database refuses the values, or the driver cannot represent them."""
         while True:
             try:
                 done = await asyncio.to_thread(work)
@@ -158,8 +158,9 @@ class Saver:
 
 
 def _is_refusal(error: SQLAlchemyError) -> bool:
-    """Return whether the values are the reason, not the database. `DBAPIError` is what a driver
-    reports; any other `StatementError` is a value that no driver was given."""
+    """Return whether the values caused the error, and not the database's state. A driver reports
+    its errors as `DBAPIError`; any other `StatementError` means that a value could not be passed to
+    the driver."""
     is_local = isinstance(error, StatementError) and not isinstance(error, DBAPIError)
     return is_local or isinstance(error, DataError | IntegrityError)
 

@@ -14,8 +14,7 @@ CALLS_SWEPT = Counter(
 )
 CONTRADICTIONS = Counter(
     "flexcapture_tracker_contradictions",
-    "Attributes of a task or worker that were changed to contradict what they said first; the "
-    "first holds",
+    "Attributes of a task or worker that contradict their first value, which is kept",
     ["fact"],
 )
 CALLS_FORGOTTEN = Counter("flexcapture_tracker_forgotten_total", "Calls whose state was dropped")

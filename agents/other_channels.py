@@ -1,4 +1,4 @@
-"""Calls in task channels that are not recorded: counted, and logged once a channel."""
+"""Count calls in task channels that are not recorded, and log each such channel once."""
 
 import structlog
 
@@ -7,7 +7,7 @@ from agents.metrics import IGNORED_CALLS
 log = structlog.get_logger(__name__)
 
 MAX_CHANNELS = 50
-"""Further channels are counted together."""
+"""The number of channels that are counted separately. Further channels are counted together."""
 FURTHER = "further channels"
 
 
@@ -18,7 +18,7 @@ class OtherChannels:
         self._reported: set[str] = set()
 
     def report(self, channel: str) -> None:
-        """Count a task of the channel that has a call; the first of a channel is logged."""
+        """Count a task of the channel that has a call. Log the first one of each channel."""
         name = channel.lower()
         if name not in self._reported and len(self._reported) >= MAX_CHANNELS:
             name = FURTHER

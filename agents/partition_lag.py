@@ -1,7 +1,8 @@
 """Measure how far a role is behind on each partition that it reads.
 
 The age of a partition's first unread record is looked up on the log, but only if that record was
-already there at the previous look. So a role that keeps up costs a request for the ends.
+already there at the previous measurement. So a role that keeps up only costs a request for the
+partitions' ends.
 """
 
 import asyncio
@@ -53,7 +54,8 @@ class LagGauges:
 class PartitionLag:
     """Shows for each partition how many records are unread, and the age of the first of them.
 
-    A record that came after the previous look counts as 0 s old. `now` is the log's clock (ms).
+    A record that came after the previous measurement counts as 0 s old. `now` is the log's clock
+    (ms).
     """
 
     def __init__(
@@ -87,7 +89,7 @@ class PartitionLag:
         owns. Partitions without an end, since they have no leader, keep their gauges."""
         known = {tp: end for tp, end in ends.items() if tp in places and tp.topic in self._topics}
         unread = {tp: places[tp] for tp, end in known.items() if places[tp] < end}
-        # Of a partition that is new here, all records may be old.
+        # On a newly assigned partition, all records may be old.
         old = {tp: at for tp, at in unread.items() if at < self._ends.get(tp, at + 1)}
         await self._find_times(old)
         self._ends = known

@@ -164,7 +164,7 @@ class PolicyPublisher:
             self._retry_at = self._clock() + pause
             if self._failure != repr(error):
                 self._failure = repr(error)
-                log.warning("policy not published; retrying", error=self._failure)
+                log.warning("monitored list not published; retrying", error=self._failure)
             return
         self._failure, self._lost, self._fenced = "", False, 0
         self._planned_for = planned_for

@@ -82,7 +82,7 @@ class PolicyReader:
                 await self._read(timeout_ms=100)
 
     async def follow(self) -> None:
-        """Read new records until cancelled. Raises if Kafka can no longer be read."""
+        """Read new records until cancelled. Raise if Kafka can no longer be read."""
         while True:
             await self._read(timeout_ms=1_000)
 

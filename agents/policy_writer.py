@@ -57,7 +57,7 @@ def is_in_force(content: Content, base: int, history: PolicyHistory) -> bool:
 
 
 class PolicyWriter:
-    """Writes versions and held-back lists. Raises the errors of Kafka's client. `now`: the log's
+    """Writes versions and held-back lists. Raise the errors of Kafka's client. `now`: the log's
     clock (ms), which determines when a version takes effect."""
 
     def __init__(self, settings: Settings, now: Callable[[], int]) -> None:
@@ -92,7 +92,9 @@ class PolicyWriter:
                 for part in parts:
                     await self._send(sender, key_of(part), encode(part))
         entries = len(policy.entries)
-        log.info("policy published", version=policy.version, entries=entries, parts=len(parts))
+        log.info(
+            "monitored list published", version=policy.version, entries=entries, parts=len(parts)
+        )
 
     async def announce(self, instance: str, held: PolicyHeldBack | None) -> None:
         """Publish the list that a stream manager holds back; None: it holds back none any more."""

@@ -44,7 +44,7 @@ class ResolverCore:
         record: CtiEvent | CallAlias | WorkerSeen,
         now: int,
     ) -> Step[Kept]:
-        """Take in a leg's alias, a worker's names, or a CTI event. CTI events other than those with
+        """Handle a leg's alias, a worker's names, or a CTI event. CTI events other than those with
         a leg and no task are ignored."""
         if isinstance(record, WorkerSeen):
             return _worker_step(key, state if isinstance(state, Worker) else None, record, now)
@@ -87,7 +87,7 @@ def _step(found: Resolved) -> Step[Kept]:
 
 
 def count(_key: str, before: Kept | None, _record: Any, step: Step[Kept], _now: int) -> None:
-    """Count the events that a step passes on or drops."""
+    """Count the events that a step resolves or drops."""
     EVENTS_RESOLVED.inc(sum(isinstance(output.record, CtiEvent) for output in step.outputs))
     if isinstance(before, CallAliasState) and step.state is None:
         EVENTS_LET_GO.inc(len(before.waiting))

@@ -1,6 +1,6 @@
-"""The stream manager: decides which calls are recorded, and keeps their media streams so.
+"""The stream manager: decides which calls are recorded, and starts and stops their media streams.
 
-The decisions are pure (`pipeline/streams/manager.py`); here they are wired to the topics.
+The decisions are pure (`pipeline/streams/manager.py`). This module connects them to the topics.
 """
 
 import asyncio
@@ -60,8 +60,9 @@ SPEC = RoleSpec(
 
 
 class StreamsCore:
-    """The stream manager's core, as the runner wants it. `starts`: whether media streams are
-    started; else it only decides, and stops those that an earlier setting started."""
+    """The stream manager's core, with the interface that the runner expects. `starts`: whether
+    media streams are started. If not, the core only decides, and stops media streams that were
+    started under an earlier setting."""
 
     def __init__(
         self, history: PolicyHistory, backlog: Backlog | None = None, *, starts: bool = True
@@ -74,7 +75,7 @@ class StreamsCore:
     def on_record(
         self, key: str, state: CallStreams | None, record: object, now: int
     ) -> Step[CallStreams]:
-        """A record of `calls` or `stream.events`. A test call is none of its calls."""
+        """Handle a record of `calls` or `stream.events`. Ignore records of test calls."""
         if is_check_task(key):
             return Step(state)
         match record:
@@ -94,9 +95,9 @@ class StreamsCore:
     def on_broadcast(
         self, key: str, state: CallStreams, record: object, now: int
     ) -> Step[CallStreams]:
-        """A gateway came up, which concerns each call of the partition; or it lives, which is
-        noted, and looked at when time passes. Gateways of earlier releases say so on
-        `stream.events`."""
+        """Handle the start of a gateway, which concerns each call of the partition, or note a
+        gateway's sign of life, which the next tick takes into account. Gateways of earlier releases
+        write their signs of life to `stream.events`."""
         match record:
             case GatewayStarted(gateway, epoch):
                 self._gateways.heard(gateway, epoch)
@@ -106,7 +107,7 @@ class StreamsCore:
         return Step(state)
 
     def on_tick(self, key: str, state: CallStreams, now: int) -> Step[CallStreams]:
-        """Time passed."""
+        """Handle the passage of time."""
         if self.hears(state):
             self._gateways.ticked(now)
         following = manager.on_tick(
@@ -128,25 +129,26 @@ class StreamsCore:
         return Step(following.state, tuple(outputs))
 
     def _is_hasty(self) -> bool:
-        """Whether nothing may be started now."""
+        """Return whether no media stream may be started now."""
         if not self._starts:
             return True
         return self._backlog is not None and self._backlog.is_worked_off()
 
     def wakes_at(self, state: CallStreams) -> int | None:
-        """Always, for deadlines; once all is done, to be forgotten."""
+        """Return 0 (every tick) while the call is in progress; afterwards the time (ms) at which
+        the state is forgotten."""
         if not manager.is_at_rest(state):
             return 0
         return manager.forgotten_at(state)
 
     def hears(self, state: CallStreams) -> bool:
-        """Not once all is done."""
+        """Return whether the call is in progress."""
         return not manager.is_at_rest(state)
 
 
 def _outputs(key: str, told: manager.Told) -> tuple[Output, ...]:
-    """Return what to publish. A decision is on `media` too, in order with the audio: that alone
-    decides what of the audio is kept."""
+    """Return the records to publish. A decision is published on `media` too, in order with the
+    audio: only its position there decides which audio is kept."""
     if isinstance(told, StreamCommand):
         return (Output(STREAM_COMMANDS, key, told),)
     match told:
@@ -161,14 +163,15 @@ def _outputs(key: str, told: manager.Told) -> tuple[Output, ...]:
 
 
 async def _in_force(history: PolicyHistory, clock: LogClock) -> None:
-    """Returns once the latest version holds: a first start decides nothing by no list at all."""
+    """Return once the latest version is in force. At the first start, no call is then decided
+    without a list."""
     wait_ms = history.latest.effective_at - clock.now()
     if wait_ms > 0:
         await asyncio.sleep(wait_ms / 1000)
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
-    """The role stream-manager; besides, it publishes the list of who is monitored."""
+    """Run the stream manager until `stop` is set. It also publishes the monitored list."""
     async with log_clock(settings, health) as clock:
         await until_usable(
             settings,
@@ -192,8 +195,8 @@ async def _manage(
     reader: PolicyReader,
 ) -> None:
     publisher = PolicyPublisher(settings, reader, health, clock.now)
-    # 1. What the file says now is published; 2. it is known here; 3. it holds. Then events are
-    # decided by it.
+    # 1. Publish the file's present list. 2. Read it from the topic. 3. Wait until it is in force.
+    # Only then decide.
     await publisher.begin()
     await reader.catch_up()
     await _in_force(reader.history, clock)

@@ -44,8 +44,8 @@ for _kind in ("refused", "unreachable", "no-leg", "never-reached-gateway"):
 
 
 class StreamMetrics:
-    """Updates the metrics from the core's steps. `starts`: whether media streams are started; else
-    the time without one is no fault, and is not counted."""
+    """Updates the metrics from the core's steps. `starts`: whether media streams are started. If
+    not, time without one is not counted, because it is intended."""
 
     def __init__(self, *, starts: bool = True) -> None:
         self._starts = starts

@@ -14,7 +14,7 @@ class Sends(Protocol):
     def send_and_wait(
         self, topic: str, value: bytes, *, partition: int
     ) -> Coroutine[Any, Any, None]:
-        """Return once the broker has the record. Raises `KafkaError`."""
+        """Return once the broker has the record. Raise `KafkaError`."""
         ...
 
 
@@ -28,7 +28,7 @@ class Ticking:
         self._under_way: dict[int, asyncio.Task[None]] = {}
 
     def tick(self, partitions: Iterable[int], at: int) -> None:
-        """Send a tick with time `at` (ms) to each partition that has none pending. Raises the error
+        """Send a tick with time `at` (ms) to each partition that has none pending. Raise the error
         of an earlier tick."""
         value = encode(Tick(at=at))
         for partition in sorted(partitions):

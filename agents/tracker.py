@@ -1,6 +1,6 @@
 """The tracker: folds CTI events into calls, and puts each version of a call on `calls`.
 
-Events that carry a call SID only come by way of the resolver, on `cti.resolved`.
+Events that have a call SID and no task SID come through the resolver, on `cti.resolved`.
 
 It also writes the ticks: one a second on each partition that it owns. All cores take the time from
 the Kafka timestamps of ticks and other records.
@@ -58,22 +58,22 @@ SPEC = RoleSpec(
 
 TICK_SECONDS = 1.0
 WRITTEN_MS = 10 * 60 * 1000
-"""The same names of a worker are written once in this time: they hardly ever change."""
+"""The same names of a worker are written at most once within this time (ms): they rarely change."""
 MAX_WRITTEN = 50_000
 
 
 class TrackerCore:
-    """The state of a key is its call, or the mark of a forgotten one; every new version is
-    published, and so are its legs and the names of its workers. `voice_channels`: lower-case names
-    of task channels."""
+    """The state of a key is its call, or a mark that the call was forgotten. Each new version of a
+    call is published, with its new legs and the names of its workers. `voice_channels`: lower-case
+    names of task channels."""
 
     def __init__(self, voice_channels: frozenset[str] = VOICE_CHANNELS) -> None:
         self._voice_channels = voice_channels
         self._written: dict[tuple[str, tuple[Named, ...]], int] = {}
 
     def on_record(self, key: str, state: Kept | None, record: Input, now: int) -> Step[Kept]:
-        """Take in one more event of the call, another task that names one of its legs, or the ends
-        of a leg."""
+        """Handle an event of the call, another task that names one of its legs, or the ends of a
+        leg."""
         if record.task_sid is None:  # the resolver looks for its task
             return Step(state)
         if record.task_sid != key:
@@ -115,12 +115,12 @@ class TrackerCore:
         return tuple(found)
 
     def on_tick(self, key: str, state: Kept, now: int) -> Step[Kept]:
-        """Sweeps a call that has no end, forgets what no event can reach any more."""
+        """Close a call whose end never came; forget a call that no event can reach any more."""
         left = aged(state, now)
         return Step(left.state, _versions(key, left.versions))
 
     def wakes_at(self, state: Kept) -> int | None:
-        """When one of these is due."""
+        """Return the time (ms) at which `on_tick` has something to do, or None."""
         return wakes_at(state)
 
 
@@ -138,7 +138,7 @@ def _call(state: Kept | None) -> Call | None:
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
-    """The role."""
+    """Run the tracker until `stop` is set."""
     async with log_clock(settings, health) as clock:
 
         async def ticking(owned: Callable[[], frozenset[int]]) -> None:
@@ -155,8 +155,8 @@ async def write_ticks(
     clock: Callable[[], float],
     health: Health,
 ) -> None:
-    """Writes a tick a second on each owned partition, on the whole second of the log's clock
-    (`clock`, s since the epoch). Never returns."""
+    """Write a tick each second to each owned partition, at the whole second of the log's clock
+    (`clock`, s since the epoch). Never return."""
     sender = producer(settings, source=Role.TRACKER)
     ticking = Ticking(sender, settings.prefixed(TICKS.name))
     try:

@@ -1,6 +1,6 @@
 """The checkpoint topic as a table in memory: all its partitions, read-committed, kept up to date.
 
-It says after which record to continue reading, and which shards are finished, by any process.
+It shows after which record to continue reading, and which shards any process has finished.
 """
 
 import asyncio
@@ -79,18 +79,19 @@ class Checkpoints:
                 self._moved.notify_all()
 
     async def caught_up(self, *partitions: int) -> None:
-        """Return once all that was committed on these partitions before the call is in the table.
+        """Return once every record that was committed on these partitions before the call is in the
+        table.
 
-        That includes waiting for transactions that are open now. Those of a killed process end
-        with their time-out, or when its shards are taken over. Raise `Blocked` if one does not end.
+        That includes waiting for transactions that are open now. Those of a killed process end with
+        their time-out, or when its shards are taken over. Raise `Blocked` if one does not end.
         """
         wanted = [TopicPartition(self._topic, p) for p in partitions]
         await self._reach(await self._ends.end_offsets(wanted))
 
     async def readable(self) -> None:
-        """Return once all that can be read now is in the table. An open transaction hides its own
-        records, and later ones of other shards on its partition: these may be missing. Raise
-        `Blocked` if a transaction does not end."""
+        """Return once every record that can be read now is in the table. An open transaction hides
+        its own records, and later ones of other shards on its partition: these may be missing.
+        Raise `Blocked` if a transaction does not end."""
         await self._reach(await self._tail.end_offsets(self._tail.assignment()))
 
     async def _reach(self, ends: Mapping[TopicPartition, int]) -> None:
@@ -118,13 +119,13 @@ class Checkpoints:
         return self._periods.get(place.key)
 
     def met(self, kinesis_stream: str, name: str) -> bool:
-        """Whether the topic has a record of a stream of that name, of any incarnation."""
+        """Return whether the topic has a record of a stream of that name, of any incarnation."""
         read = {(each.kinesis_stream, each.name) for each in self._table.values()}
         agreed = {(each.kinesis_stream, each.name) for each in self._periods.values()}
         return (kinesis_stream, name) in read | agreed
 
     def begun(self, incarnation: Incarnation, name: str) -> bool:
-        """Whether any shard of this stream has a checkpoint under that name."""
+        """Return whether any shard of this stream has a checkpoint under that name."""
         return any(
             each.name == name and _incarnation(each) == incarnation for each in self._table.values()
         )

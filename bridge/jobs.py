@@ -24,13 +24,13 @@ from schemas.records import BridgePeriod
 from schemas.topics import BRIDGE_CHECKPOINTS
 
 CLOCK_ERROR_MS = 60 * 60_000
-"""How wrong this machine's clock may be. The start refuses a time later than that before it reaches
-Kafka, and with it the log's clock."""
+"""How far this machine's clock may be behind. A configured start later than that is refused at
+once; the exact check follows when Kafka, and with it the log's clock, can be reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The parts of the bridge that an errand uses. `now` returns log time in ms."""
+    """The parts of the bridge that its job uses. `now` returns log time in ms."""
 
     settings: Settings
     checkpoints: Checkpoints
@@ -54,7 +54,7 @@ class Errand(Protocol):
         again after the next checkpoint. Raise Kafka's errors, and `SettingsError`."""
 
     def is_done(self, plan: ShardPlan, incarnation: Incarnation) -> bool:
-        """Whether all work is done. Raise `ReplayFailed`."""
+        """Return whether all work is done. Raise `ReplayFailed`."""
 
 
 class ReplayFailed(RuntimeError):
@@ -102,7 +102,8 @@ class Live:
 
 @dataclass(slots=True)
 class Replay:
-    """Copy what Kinesis received from `begins_at` to `ends_at` (ms; None: until now) once more."""
+    """Copy the records that Kinesis received from `begins_at` to `ends_at` (ms; None: until now)
+    once more."""
 
     name: str
     begins_at: int
@@ -136,7 +137,7 @@ class Replay:
         return bool(plan.done) and not plan.readable and not plan.waiting
 
     def progress(self) -> str:
-        """Return a text that says how far the replay is."""
+        """Return a text about the replay's progress."""
         if self._plan is None or self._checkpoints is None or self._of is None:
             return "not begun"
         plan, of = self._plan, self._of
@@ -180,8 +181,8 @@ async def agreed(desk: Desk, place: Place, wanted: Callable[[], Period]) -> Peri
 
 
 def live(settings: Settings, now: int) -> Live:
-    """Return the live bridge's errand. `now`: log time in ms. Raise `SettingsError` if the
-    configured start is in the future."""
+    """Return the live bridge's job. `now`: log time in ms. Raise `SettingsError` if the configured
+    start is in the future."""
     check_start(settings, now)
     return Live(settings.kinesis_start, now)
 

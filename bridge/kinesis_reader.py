@@ -230,7 +230,8 @@ class ShardReader:
         return {"ShardIteratorType": "TRIM_HORIZON"}
 
     def _overcome(self, error: KinesisUnavailable) -> bool:
-        """Whether the read may be repeated at once. Sets when, and with which iterator."""
+        """Return whether the read may be repeated at once. Set the time and the iterator of the
+        next read."""
         code = code_of(error.__cause__)
         if code in _STALE_ITERATOR:
             READS.labels("expired").inc()

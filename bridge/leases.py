@@ -1,4 +1,4 @@
-"""Which shards this process copies: those of the leases that Kafka's consumer group assigned to it.
+"""The leases that decide which shards this process copies. Kafka's consumer group assigns them.
 There is one lease for each partition of the checkpoint topic. Kafka keeps the lease table, so that
 no second coordination service is needed.
 
@@ -56,7 +56,7 @@ class Leases(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         )
 
     def has(self, place: Place) -> bool:
-        """Whether this process has the place's lease."""
+        """Return whether this process has the place's lease."""
         return place.lease(BRIDGE_CHECKPOINTS.partitions) in self.owned
 
     async def start(self) -> None:

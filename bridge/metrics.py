@@ -5,7 +5,7 @@ from prometheus_client import Counter, Gauge
 # reading Kinesis
 SHARDS_READABLE = Gauge(
     "flexcapture_bridge_shards_readable",
-    "Shards that must be copied now, by any process, as this one sees it",
+    "Shards that must be copied now, by any process, as far as this one knows",
 )
 SHARDS = Gauge("flexcapture_bridge_shards", "Shards copied by this process")
 BEHIND_MS = Gauge(
@@ -16,7 +16,7 @@ READ_AT_SECONDS = Gauge(
     "When the shard was last read, or given to this process if it was not yet (log time, s)",
     ["shard"],
 )
-READS = Counter("flexcapture_bridge_reads_total", "GetRecords calls by how they ended", ["result"])
+READS = Counter("flexcapture_bridge_reads_total", "GetRecords calls by result", ["result"])
 
 # writing Kafka
 EVENTS = Counter("flexcapture_bridge_events_total", "Events written to cti.events")

@@ -1,4 +1,5 @@
-"""The bridge role: find out which shards exist and which are this process's, and copy those."""
+"""The bridge role: find out which shards exist, and copy those that are assigned to this
+process."""
 
 import asyncio
 import sys
@@ -53,7 +54,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
 async def run_errand(
     settings: Settings, health: Health, stop: asyncio.Event, errand: Errand, clock: LogClock
 ) -> bool:
-    """Bridge until `stop` is set or the errand is done. Return whether it is done."""
+    """Bridge until `stop` is set or the job is done. Return whether it is done."""
     async with _using_kafka(settings, health, errand.name):
         return await _bridged(Bridge(settings, health, errand, clock), stop)
 
@@ -96,7 +97,7 @@ class Bridge:
 
     def __init__(self, settings: Settings, health: Health, errand: Errand, clock: LogClock) -> None:
         self.done = False
-        """Whether the errand is done."""
+        """Whether the job is done."""
         self._settings = settings
         self._health = health
         self._errand = errand
@@ -140,7 +141,7 @@ class Bridge:
         await asyncio.gather(self.checkpoints.stop(), self.leases.stop())
 
     async def run(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
-        """Work until `stop` is set or the errand is done. Return once every shard has ended."""
+        """Work until `stop` is set or the job is done. Return once every shard has ended."""
         stopping = group.create_task(stop.wait(), name="stop")
         await _first(self.leases.settled.wait(), stopping)
         await _first(self._answered(self.checkpoints.readable), stopping)
@@ -193,8 +194,8 @@ class Bridge:
         try:
             period = await self._errand.period(self._desk, incarnation)
         except (Blocked, TimeoutError, KafkaError) as error:
-            log.warning("start of reading is not known yet", error=repr(error))
-            self._health.bad("period", f"start of reading is not known yet: {error!r}")
+            log.warning("the position to start from is not known yet", error=repr(error))
+            self._health.bad("period", f"the position to start from is not known yet: {error!r}")
             self._list_at = time.monotonic() + RETRY_SECONDS
             return
         self._health.good("period")
@@ -203,8 +204,8 @@ class Bridge:
             self._period = incarnation, period
 
     def _reconcile(self, group: asyncio.TaskGroup) -> None:
-        """Start and stop shards until the wanted ones are copied. A stopped one ends in its own
-        time; the process that has it next does not wait for that."""
+        """Start and stop shards so that exactly the wanted ones are copied. A stopped shard may
+        take a while to end; the process that copies it next does not wait for that."""
         period, wanted = self._wanted()
         for place, (carrier, _) in self._carriers.items():
             if place not in wanted:

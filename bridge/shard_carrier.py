@@ -1,4 +1,4 @@
-"""Copy one shard from Kinesis to Kafka until it ends or another process has it."""
+"""Copy one shard from Kinesis to Kafka until it ends or another process takes it over."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError, ProducerFenced
 from bridge.kinesis_reader import Batch
 from bridge.metrics import BEHIND_MS, READ_AT_SECONDS
 from bridge.unavailable import KinesisUnavailable, StreamAbsent
+from pipeline.error_text import typed_error_text
 from pipeline.kinesis.messages import Message, Portion, SizeLimits, portions
 from pipeline.kinesis.period import ALWAYS, Period
 from pipeline.kinesis.shard_ref import Incarnation, Place
@@ -102,7 +103,8 @@ class ShardCarrier:
         self._log = log.bind(shard=place.shard_id, place=place.key)
 
     async def run(self) -> CarryEnd:
-        """Copy the shard until nothing is left to do. Every failure is retried."""
+        """Copy the shard until its end, or until the carrier is stopped. Every failure is
+        retried."""
         shard = self._place.shard_id
         READ_AT_SECONDS.labels(shard).set(self._world.now() / 1000)
         BEHIND_MS.labels(shard).set(0)
@@ -233,12 +235,15 @@ class ShardCarrier:
             self._world.health.good(self._name)
 
     async def _failed(self, error: Exception) -> None:
-        """Report the failure, and wait: the longer, the more failures in a row."""
+        """Report the failure, and wait. The wait grows with each failure in a row."""
         self._failures += 1
-        self._world.health.bad(self._name, f"{type(error).__name__}: {error}")
+        self._world.health.bad(self._name, typed_error_text(error))
         expected = isinstance(error, KafkaError | KinesisUnavailable | TimeoutError)
         self._log.warning(
-            "shard is held up", error=repr(error), failures=self._failures, exc_info=not expected
+            "a shard cannot be copied; trying again",
+            error=repr(error),
+            failures=self._failures,
+            exc_info=not expected,
         )
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(self._failures - 1, 10))
         if isinstance(error, ProducerFenced):
@@ -247,7 +252,7 @@ class ShardCarrier:
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:
         """Return the result of `work`. If `stop` is set before, cancel it and return None."""
-        if self.stop.is_set():  # also if `work` is always done at once
+        if self.stop.is_set():  # needed if `work` never waits
             work.close()
             return None
         working = asyncio.ensure_future(work)

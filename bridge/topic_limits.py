@@ -26,5 +26,6 @@ async def topic_limits(settings: Settings) -> SizeLimits:
         for entry in resource[4]
         if entry[0] == "max.message.bytes"
     }
-    # Without the ACL DescribeConfigs nothing is known: assume the limit that we create topics with.
+    # Without the ACL DescribeConfigs the limit is not known: assume the one that we create topics
+    # with.
     return SizeLimits(*(takes.get(topic, MAX_REQUEST_BYTES) for topic in topics))

@@ -37,8 +37,8 @@ log = structlog.get_logger(__name__)
 
 _START_SECONDS = 15.0
 _TRANSACTION_MS = 4_500
-"""The broker aborts an open transaction (of a killed process, for example) after this time, at its
-next check: every 10 s by default. Both together stay below 15 s."""
+"""The broker aborts an open transaction (of a killed process, for example) at its first check after
+this time. It checks every 10 s by default. Both together stay below 15 s."""
 _WRITE_SECONDS = 4.0  # less than _TRANSACTION_MS
 _STOP_SECONDS = 2.0
 
@@ -119,7 +119,8 @@ class ShardWriter:
         self._sent.append(
             await self._producer.send(self._checkpoints, value, key, partition=self._partition)
         )
-        # A commit does not check that each message arrived: it would commit the others.
+        # A commit does not check that each message arrived: it would commit without the missing
+        # ones.
         for result in await asyncio.gather(*self._sent, return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result

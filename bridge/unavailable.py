@@ -12,7 +12,7 @@ _CLOCK_WORDS = ("signature expired", "not yet current")
 
 
 class KinesisUnavailable(Exception):
-    """Kinesis did not answer, or answered with an error. The text says which."""
+    """Kinesis did not answer, or answered with an error, which the text states."""
 
 
 class ClockRefused(KinesisUnavailable):

@@ -1,9 +1,9 @@
 """Merge the records of several partitions by log time. Pure.
 
-The order depends on the records alone, not on how they were fetched: of the partitions' next
-records the one with the least log time comes first; of two with the same time, the one of the lower
-rank.
-So a merge that begins at the positions of an earlier one continues its order.
+The order depends on the records alone, not on how they were fetched: among the partitions' next
+records, the one with the least log time comes first, and among records with the same time, the one
+of the partition with the lower rank. So a merge that begins at the positions of an earlier one
+continues its order.
 """
 
 import heapq
@@ -35,7 +35,7 @@ class _Source(Generic[R]):
 
     @property
     def is_starved(self) -> bool:
-        """Whether records are to come, and none is here."""
+        """Whether further records are expected and none is available."""
         return not self.records and self.next_offset < self.end
 
 
@@ -68,7 +68,7 @@ class Merge(Generic[P, R]):
             self._list(partition)
 
     def starved(self) -> Sequence[P]:
-        """Return the partitions of which the next record is needed to continue."""
+        """Return the partitions whose next record is needed to continue."""
         return [each for each, source in self._sources.items() if source.is_starved]
 
     def waiting(self, partition: P) -> int:

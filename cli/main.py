@@ -1,5 +1,6 @@
-"""The command line: `flexcapture COMMAND`. The composition root, which may import everything; it
-imports what a command needs only when it is asked for, so that a role starts quickly."""
+"""The command line: `flexcapture COMMAND`. This is the composition root, which may import
+everything. It imports the modules of a command only when that command is run, so that a role starts
+quickly."""
 
 import argparse
 import asyncio
@@ -12,9 +13,11 @@ from pathlib import Path
 
 from cli import own_role
 from cli.derive import arguments as derive_arguments
+from cli.messages import FAILED, OK, WRONG, print_error
 from cli.parser import parser
 from cli.rebuild import arguments as rebuild_arguments
-from cli.role_process import FAILED, OK, WRONG, failed, print_error, run_own, run_process
+from cli.role_process import failed, run_own, run_process
+from pipeline.error_text import error_text
 from pipeline.runtime.console_settings import new_console_token
 from pipeline.runtime.endpoints import NotRunning, settings_for
 from pipeline.runtime.permissions import PRIVATE_UMASK, set_umask
@@ -24,11 +27,11 @@ from pipeline.runtime.settings import Role, Settings, SettingsError, load
 DEFAULT_STATE_DIR = Path(".flexcapture")
 
 _LOCAL_PACKAGES = frozenset({"moto", "rich"})
-"""Installed with the extra `local`; the image is without."""
+"""Modules that the extra `local` installs. The image does not have them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command; the exit status: 0 clean, 1 failure, 2 wrong usage or settings, 3 state
+    """Run a command. Return the exit status: 0 clean, 1 failure, 2 wrong usage or settings, 3 state
     directory in use."""
     os.umask(PRIVATE_UMASK)  # before anything is created
     asked = parser().parse_args(arguments)
@@ -122,7 +125,7 @@ def _rebuild(asked: argparse.Namespace) -> int:
     try:
         return rebuild(_load(), asked)
     except (TimeoutError, RuntimeError, OSError) as error:
-        return print_error(error or "Kafka does not answer", FAILED)
+        return print_error(error_text(error), FAILED)
 
 
 def _rebuild_tracker(settings: Settings, asked: argparse.Namespace) -> int:
@@ -182,7 +185,7 @@ def _console(asked: argparse.Namespace) -> int:
         print(new_console_token())
         return OK
     settings = load()
-    # A console without an address of its own for it shows its state on the console's port only.
+    # Without a separate address for it, a console shows its health only on its own port.
     if settings.http_listen == settings.console_listen:
         settings = settings.model_copy(update={"http_listen": None})
     return run_own(Role.CONSOLE, settings)

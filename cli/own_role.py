@@ -13,14 +13,16 @@ from schemas.topics import Topic
 
 
 class NoRole(ValueError):
-    """The module is no role. The text gives the reason and the remedy."""
+    """The module is not a role. The text gives the reason and the remedy."""
 
 
 def add(commands: Any) -> None:
     """Add the command to the parser."""
-    run = commands.add_parser("run", help="one process of a role of your own")
-    run.add_argument("module", metavar="MODULE", help="Python module of the role: its SPEC and run")
-    run.add_argument("--state-dir", type=Path, metavar="DIR", help="of the `up` to join")
+    run = commands.add_parser("run", help="run one process of your own role")
+    run.add_argument(
+        "module", metavar="MODULE", help="Python module of the role, with SPEC and run"
+    )
+    run.add_argument("--state-dir", type=Path, metavar="DIR", help="state directory of `up`")
 
 
 def found(module: str) -> tuple[str, RoleEntry]:

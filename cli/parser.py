@@ -23,26 +23,34 @@ DEMO_STATE_DIR = Path(".flexcapture-demo")
 
 
 def parser() -> argparse.ArgumentParser:
-    """The commands and their arguments."""
+    """Return the parser with all commands and their arguments."""
     top = argparse.ArgumentParser(
         prog="flexcapture",
         description="Records the calls of monitored agents in a Twilio Flex contact center.",
         epilog="Settings are environment variables, FLEXCAPTURE_...: see docs/settings.md.",
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    up = commands.add_parser("up", help="the whole pipeline on this machine, until stopped")
-    up.add_argument("--state-dir", type=Path, metavar="DIR", help="directory of all its files")
+    up = commands.add_parser("up", help="run the whole pipeline on this machine until stopped")
+    up.add_argument("--state-dir", type=Path, metavar="DIR", help="directory for all its files")
     up.add_argument(
         "--brokers",
         type=_positive,
         metavar="N",
-        help="size of the local Kafka cluster (default: what DIR has, or 1)",
+        help="brokers of the local Kafka (default: as many as DIR has, or 1)",
     )
     _add_load_balancer(up)
-    demo = commands.add_parser("demo", help="the whole pipeline, and simulated calls through it")
-    demo.add_argument("--calls", type=_positive, metavar="N", help="how many calls are played")
-    demo.add_argument("--exit", action="store_true", help="check every call's outcome, then stop")
-    demo.add_argument("--state-dir", type=Path, default=DEMO_STATE_DIR, metavar="DIR")
+    demo = commands.add_parser("demo", help="run the whole pipeline with simulated calls")
+    demo.add_argument("--calls", type=_positive, metavar="N", help="number of calls to play")
+    demo.add_argument(
+        "--exit", action="store_true", help="check the outcome of every call, then stop"
+    )
+    demo.add_argument(
+        "--state-dir",
+        type=Path,
+        default=DEMO_STATE_DIR,
+        metavar="DIR",
+        help=f"directory for all its files (default: {DEMO_STATE_DIR})",
+    )
     demo.add_argument(
         "--unlike",
         default="",
@@ -76,29 +84,29 @@ def parser() -> argparse.ArgumentParser:
 def _add_load_balancer(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--gateways", type=_process_count, metavar="N",
-        help="how many gateways run (default: as FLEXCAPTURE_PROCESSES says, or 1)",
+        help="number of gateways (default: from FLEXCAPTURE_PROCESSES, or 1)",
     )  # fmt: skip
     command.add_argument(
-        "--load-balancer", action="store_true", help="HAProxy in front of the gateways"
+        "--load-balancer", action="store_true", help="run HAProxy in front of the gateways"
     )
 
 
 def _add_replay(bridge: argparse.ArgumentParser) -> None:
     bridge.add_argument(
         "--replay-from", type=_moment, metavar="TIME",
-        help="bridge the events again that Kinesis received since then, beside the live bridge",
+        help="bridge the events since this time again, while the live bridge continues",
     )  # fmt: skip
     bridge.add_argument(
         "--until", type=_moment, metavar="TIME", help="end of the period (default: now)"
     )
     bridge.add_argument(
         "--checkpoint-name", type=_checkpoint_name, metavar="NAME",
-        help="name under which a replay keeps its progress; the same name continues it",
+        help="name of the replay's progress; a replay with the same name continues",
     )  # fmt: skip
 
 
 def _add_call(commands: Any) -> None:
-    call = commands.add_parser("call", help="the state of a call at any moment, from the topics")
+    call = commands.add_parser("call", help="show the state of a call at any time, from the topics")
     call.add_argument("task_sid", type=_task_sid, metavar="TASK_SID")
     call.add_argument(
         "--at", type=_moment, metavar="TIME",
@@ -106,14 +114,14 @@ def _add_call(commands: Any) -> None:
         "(default: the current state, and every version)",
     )  # fmt: skip
     call.add_argument("--json", action="store_true", help="as JSON")
-    call.add_argument("--state-dir", type=Path, metavar="DIR", help="of the `up` to ask")
+    call.add_argument("--state-dir", type=Path, metavar="DIR", help="state directory of `up`")
 
 
 def _add_policy(commands: Any) -> None:
-    policy = commands.add_parser("policy", help="the monitored list")
+    policy = commands.add_parser("policy", help="manage the monitored list")
     actions = policy.add_subparsers(dest="action", required=True, metavar="ACTION")
-    accept = actions.add_parser("accept", help="take the list that is held back because it shrank")
-    accept.add_argument("--state-dir", type=Path, metavar="DIR", help="of the `up` to ask")
+    accept = actions.add_parser("accept", help="accept a list that is held back because it shrank")
+    accept.add_argument("--state-dir", type=Path, metavar="DIR", help="state directory of `up`")
 
 
 def _positive(text: str) -> int:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from aiokafka.errors import KafkaError
 
 from agents.policy_topic import ACCEPTED_KEY, reading_policy
+from cli.messages import print_error
+from pipeline.error_text import error_text
 from pipeline.runtime.kafka import producer
 from pipeline.runtime.log_clock import log_time
 from pipeline.runtime.settings import Settings
@@ -15,8 +17,8 @@ from schemas.records import PolicyAccepted, PolicyHeldBack
 from schemas.topics import POLICY
 
 STALE_MS = 60_000
-"""A list that should have taken effect longer ago than this is no longer held back: its stream
-manager has gone."""
+"""A list that should have taken effect longer ago than this (ms) is no longer held back: its stream
+manager has stopped."""
 TIMEOUT_S = 30.0
 
 
@@ -26,9 +28,9 @@ def accept(settings: Settings) -> int:
     try:
         held = asyncio.run(_accepted(settings))
     except (KafkaError, TimeoutError, OSError) as error:
-        return _failed(f"Kafka cannot be reached: {error or type(error).__name__}")
+        return print_error(f"Kafka cannot be reached: {error_text(error)}")
     if not held:
-        return _failed("no monitored list is held back")
+        return print_error("no monitored list is held back")
     for each in held:
         _print(each)
     return 0
@@ -69,8 +71,3 @@ def _print(held: PolicyHeldBack) -> None:
         if count > len(entries):
             print(f"{sign} and {count - len(entries)} more")
     sys.stdout.flush()
-
-
-def _failed(what: str) -> int:
-    print(f"flexcapture: {what}", file=sys.stderr, flush=True)
-    return 1

@@ -3,13 +3,13 @@
 import asyncio
 import re
 import signal
-import sys
 
 from bridge.jobs import CLOCK_ERROR_MS, Replay, ReplayFailed, period_text
 from bridge.kinesis_reader import Kinesis
 from bridge.service import run_errand
 from bridge.transactions import written
 from bridge.unavailable import KinesisUnavailable
+from cli.messages import FAILED, OK, print_error, print_message, root_cause
 from pipeline.kinesis.shard_ref import LIVE
 from pipeline.runtime.kafka import ensure_topics
 from pipeline.runtime.log_clock import log_clock, machine_clock
@@ -33,10 +33,10 @@ def checkpoint_name(text: str) -> str:
 
 
 def replay(settings: Settings, begins_at: int, ends_at: int | None, name: str | None) -> int:
-    """Bridge what Kinesis received from `begins_at` to `ends_at` (ms; None: until now) once more,
-    and print the progress. `name`: the checkpoint name (None: made of the period). Return the exit
-    status: 0 once all of it is on Kafka, 1 if the replay was stopped or cannot continue. It
-    continues when it is run again under the same name."""
+    """Bridge the records that Kinesis received from `begins_at` to `ends_at` (ms; None: until now)
+    once more, and print the progress. `name`: the checkpoint name (None: made of the period).
+    Return the exit status: 0 once all of them are on Kafka, 1 if the replay was stopped or cannot
+    continue. It continues when it is run again under the same name."""
     if begins_at >= machine_clock() + CLOCK_ERROR_MS:
         raise _still_to_come(begins_at)
     made = f"replay-{begins_at}" + ("" if ends_at is None else f"-{ends_at}")
@@ -45,17 +45,17 @@ def replay(settings: Settings, begins_at: int, ends_at: int | None, name: str | 
     try:
         is_done = asyncio.run(_replay(settings, errand))
     except Exception as error:
-        cause = _first_of(error)
+        cause = root_cause(error)
         if not isinstance(cause, ReplayFailed | KinesisUnavailable):
             raise
-        return _say(f"replay {errand.name}: {cause}", 1)
+        return print_error(f"replay {errand.name}: {cause}")
     again = "" if is_done else f"; continue with --checkpoint-name {errand.name}"
     events, dead_letters = written()
-    return _say(
+    print_message(
         f"replay {errand.name}: {'done' if is_done else 'stopped'}, {_period(errand)}: "
-        f"{events:,} events and {dead_letters:,} dead letters written by this process{again}",
-        0 if is_done else 1,
+        f"{events:,} events and {dead_letters:,} dead letters written by this process{again}"
     )
+    return OK if is_done else FAILED
 
 
 def _still_to_come(begins_at: int) -> SettingsError:
@@ -96,23 +96,11 @@ async def _tell(errand: Replay) -> None:
     while True:
         await asyncio.sleep(TOLD_EVERY_S)
         events, dead_letters = written()
-        _say(
+        print_message(
             f"replay {errand.name}, {_period(errand)}: {errand.progress()}; "
-            f"{events:,} events and {dead_letters:,} dead letters written",
-            0,
+            f"{events:,} events and {dead_letters:,} dead letters written"
         )
 
 
 def _period(errand: Replay) -> str:
     return "period not known yet" if errand.found is None else period_text(errand.found)
-
-
-def _first_of(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-def _say(what: str, status: int) -> int:
-    print(f"flexcapture: {what}", file=sys.stderr, flush=True)
-    return status

@@ -1,4 +1,4 @@
-"""A role as this process: its event loop, its end, and the error that ends it."""
+"""Run a role in this process: its event loop, its end, and the error that ends it."""
 
 import asyncio
 import logging
@@ -8,14 +8,13 @@ import sys
 import structlog
 import uvloop
 
+from cli.messages import OK, WRONG, print_error, root_cause
 from cli.roles import ROLES, RoleEntry
+from pipeline.error_text import typed_error_text
 from pipeline.runtime.permissions import refuse_open_paths
 from pipeline.runtime.process import run_role
 from pipeline.runtime.schema_ids_follower import with_schema_ids
 from pipeline.runtime.settings import Role, Settings, SettingsError
-
-OK, FAILED, WRONG = 0, 1, 2
-"""Exit statuses: clean, failure, wrong usage or settings."""
 
 
 def run_own(role: Role, settings: Settings) -> int:
@@ -48,17 +47,4 @@ def failed(role: str, error: Exception) -> int:
         return print_error(cause, WRONG)
     structlog.get_logger(__name__).critical("failed", exc_info=error)
     logging.shutdown()
-    return print_error(f"{role}: {type(cause).__name__}: {cause}", FAILED)
-
-
-def root_cause(error: BaseException) -> BaseException:
-    """The first real error in a group of a group."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-def print_error(what: object, status: int) -> int:
-    """Print an error in one line. Return the exit status."""
-    print(f"flexcapture: {what}", file=sys.stderr, flush=True)
-    return status
+    return print_error(f"{role}: {typed_error_text(cause)}")

@@ -1,4 +1,5 @@
-"""The inside of the fork server. It is imported only there, by name, and the import runs it.
+"""The code that runs inside the fork server. Only the fork server imports it, by name, and the
+import runs it.
 
 A role's imports take half a second of processor time, and seconds on busy processors: a large part
 of the time for which a killed role is missing. So one process imports everything once, and roles
@@ -35,7 +36,7 @@ gc.freeze()
 
 
 def run(role: str, name: str, environment: Mapping[str, str], log_file: str) -> None:
-    """Become the role, in a process that was just forked, with its own environment and log. Raises
+    """Become the role, in a process that was just forked, with its own environment and log. Raise
     `SystemExit` with the exit status."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.setsid()

@@ -1,4 +1,4 @@
-"""The roles. Each is imported only when it is asked for, so that a role starts quickly."""
+"""The roles. Each is imported only when it is run, so that a role starts quickly."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -86,9 +86,9 @@ class RoleEntry:
     - `summary`: what one process of it does, for the help.
     - `load`: imports the role and returns its `run(settings, health, stop)`.
     - `on_kafka`: whether it reads or writes topics.
-    - `patience_s`: after how long it starts although Kafka is away; None: it waits.
-    - `needs`: the record types that it writes. It starts without a schema registry that has ids for
-      these; None: only with one that has ids for all.
+    - `patience_s`: after how long (s) it starts even if Kafka is unavailable; None: it waits.
+    - `needs`: the record types that it writes. It starts once the schema registry has ids for
+      these; None: for all.
     - `on_uvloop`: whether it runs on uvloop, for roles that move many small packets. Faust is
       tested on asyncio's own loop only.
     """
@@ -116,15 +116,15 @@ GATEWAY_WRITES = frozenset(
 )
 
 ROLES: Mapping[Role, RoleEntry] = {
-    Role.BRIDGE: RoleEntry("brings CTI events from Kinesis to Kafka", _bridge, on_uvloop=True),
+    Role.BRIDGE: RoleEntry("copies CTI events from Kinesis to Kafka", _bridge, on_uvloop=True),
     Role.TRACKER: RoleEntry("keeps the state of every call", _tracker),
-    Role.RESOLVER: RoleEntry("finds the task of events that carry a call SID only", _resolver),
+    Role.RESOLVER: RoleEntry("finds the task of events that have only a call SID", _resolver),
     Role.STREAM_MANAGER: RoleEntry("decides which media streams run", _stream_manager),
     Role.TWILIO_ADAPTER: RoleEntry(
         "starts and stops media streams at Twilio", _twilio_adapter, on_uvloop=True
     ),
     Role.GATEWAY: RoleEntry(
-        "takes the audio in over WebSockets",
+        "receives the audio over WebSockets",
         _gateway,
         on_uvloop=True,
         patience_s=3.0,
@@ -132,7 +132,7 @@ ROLES: Mapping[Role, RoleEntry] = {
     ),
     Role.RECORDER: RoleEntry("writes the recordings", _recorder, on_uvloop=True),
     Role.CONSOLIDATOR: RoleEntry("joins calls and recordings in the database", _consolidator),
-    Role.CONSOLE: RoleEntry("the web portal", _console, on_kafka=False),
+    Role.CONSOLE: RoleEntry("serves the web portal", _console, on_kafka=False),
     Role.LANDER: RoleEntry("writes topics as Parquet files", _lander, on_uvloop=True),
     Role.RETRIEVER: RoleEntry("fetches missed audio from Twilio's recordings", _retriever),
     Role.RECONCILER: RoleEntry("compares calls with Twilio's own records", _reconciler),

@@ -1,4 +1,4 @@
-"""A contact's recordings, gaps and losses in words and in order of time, for its page. Pure."""
+"""A contact's recordings, gaps and losses as texts in order of time, for its page. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -30,8 +30,8 @@ _POLLED = "/api/calls"
 """The page of calls in progress polls this every 2 s, so requests for it are not user activity."""
 _READS = frozenset({"GET", "HEAD"})
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-"""The methods for which a path decides whether it is allowed. Any other one (TRACE, CONNECT) is
-refused to everyone, with or without a session."""
+"""The methods that are allowed or not depending on the path. Any other method (TRACE, CONNECT) is
+always refused."""
 
 
 class Gate:

@@ -60,7 +60,7 @@ class Peaks:
     _fed: int = 0
 
     def feed(self, piece: bytes) -> None:
-        """Take in the next bytes of the samples."""
+        """Add the next bytes of the samples."""
         per_bucket = max(1, -(-self.frames // self.buckets)) * CHANNELS
         at = 0
         while at < len(piece):

@@ -13,8 +13,8 @@ def rfc3339(at: int | None) -> str | None:
 
 
 def parse_rfc3339(text: str) -> int:
-    """Return the time in ms since the Unix epoch, rounded up. Raise `ValueError` if the text is no
-    time, or has no offset and is thus ambiguous."""
+    """Return the time in ms since the Unix epoch, rounded up. Raise `ValueError` if the text is not
+    a time, or has no offset and is thus ambiguous."""
     moment = times.iso_time(text)
     if moment.tzinfo is None or "T" not in text.upper():
         raise ValueError("a date, a time and an offset are needed, as in 2026-01-31T12:00:00Z")

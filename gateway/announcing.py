@@ -12,7 +12,7 @@ log = structlog.get_logger(__name__)
 
 
 ANNOUNCED_S = 5
-"""How many seconds a starting gateway waits for partitions that take no records."""
+"""How long (s) a starting gateway waits for partitions that accept no records."""
 
 
 class Announcer(Protocol):
@@ -56,10 +56,10 @@ async def announced(
             return False
         tries += 1
         if publisher.was_heard and tries >= ANNOUNCED_S:
-            log.warning("some partitions have not taken the announcement: they get it later")
+            log.warning("some partitions have not accepted the announcement: it is repeated later")
             return True
         if tries >= patience_s:
-            log.warning("Kafka is away: media streams are accepted, and their audio is buffered")
+            log.warning("Kafka is unavailable: accepting media streams and buffering their audio")
             return True
     return True
 

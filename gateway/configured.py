@@ -18,9 +18,7 @@ def spills_of(settings: Settings, directory: Path | None, instance: str) -> Spil
     Raise `SettingsError` if the spill directory cannot be used."""
     directory = settings.gateway_spill_dir or (directory and directory / f"{instance}.spill")
     if directory is None or not settings.gateway_spill_bytes:
-        log.warning(
-            "no FLEXCAPTURE_GATEWAY_SPILL_DIR: audio is kept only in memory while Kafka is away"
-        )
+        log.warning("no FLEXCAPTURE_GATEWAY_SPILL_DIR: audio is kept only in memory if Kafka fails")
         return None
     try:
         return Spills(directory, settings.gateway_spill_bytes)

@@ -1,7 +1,7 @@
 """Read the stream managers' decisions from `stream.events`, for `gateway.admission.decisions`.
 
-Every gateway reads the whole topic, without a consumer group: any call's media stream may come to
-any gateway. While Kafka is away decisions arrive later, and nothing else changes.
+Every gateway reads the whole topic, without a consumer group: a media stream may connect to any
+gateway. While Kafka is unavailable, decisions arrive later; nothing else changes.
 """
 
 import asyncio
@@ -31,8 +31,9 @@ FETCH_MS = 1_500
 sockets are closed 3 s after them."""
 POLL_MS = 5_000
 ALIVE_PARTITIONS = range(0, GATEWAYS_ALIVE.partitions, 8)
-"""The partitions of `gateways.alive` that are read, for another gateway of this one's name. Each
-has all gateways; three of them are hardly ever without a leader together."""
+"""The partitions of `gateways.alive` that are read, to notice another gateway with the same name.
+Each partition has the records of all gateways; it is rare that three have no leader at the same
+time."""
 RETRY_S = 1.0
 STOP_S = 2.0
 

@@ -1,5 +1,5 @@
-"""A gateway's epoch: it counts the lives of a gateway process, so that media streams which an
-earlier life left open are known to be dead.
+"""A gateway's epoch: it counts the starts of a gateway process. Media streams that an earlier
+process of the same name left open can thus be recognized as dead.
 
 An epoch only grows. It is reserved in the state directory. Without a reservation it is higher than
 every epoch of the instance in Kafka. It never depends on the machine's clock alone.
@@ -47,7 +47,7 @@ async def begin_epoch(
     clock: LogClock,
     stop: asyncio.Event,
 ) -> int | None:
-    """Return the epoch of this life once it is certain to be new, or None if `stop` is set before.
+    """Return this process's epoch once it is certain to be new, or None if `stop` is set first.
     While Kafka is away, only a reservation in `directory` makes it certain."""
     path = directory and _path(directory, instance)
     reserved = None if path is None else _read(path)

@@ -32,7 +32,8 @@ async def latest_epoch(
     while Kafka is away.
 
     Gateways write their epochs to every partition, so one readable partition of each topic is
-    enough. On `stream.events` are the epochs that began, and all of gateways of earlier releases.
+    enough. `stream.events` has the epochs that began, and all announcements of gateways of earlier
+    releases.
     """
     since = now - LOOK_BACK_MS
     known = [

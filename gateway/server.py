@@ -1,6 +1,6 @@
 """The gateway's process: from WebSockets through `media.protocol` to `publishing.publisher`.
 
-Reading a socket never waits for Kafka: the records that a message leads to go into the publisher's
+Reading a socket never waits for Kafka: the records made from a message go into the publisher's
 bounded buffer at once. Neither the path nor the signature of a handshake is ever logged.
 """
 
@@ -48,8 +48,8 @@ LINGER_MS = 10
 PATIENCE_S = 5.0
 """How long a gateway with a state directory waits for Kafka when it starts."""
 GARBAGE_AFTER = 20_000
-"""New objects after which the garbage collector looks for cycles. Thousands of frames wait to
-become batches, and are no garbage."""
+"""The number of new objects after which the garbage collector looks for cycles. Thousands of frames
+that wait to become batches are not garbage."""
 
 
 _READS = (STREAM_EVENTS, GATEWAYS_ALIVE, SCHEMA_IDS_TOPIC)
@@ -107,7 +107,7 @@ async def _serve(
             health.good("starting")
             await gateway.work(health, stop)
             if not all(await asyncio.gather(*(each.flushed(FLUSH_S) for each in outlets))):
-                log.warning("stopping before Kafka has taken all records")
+                log.warning("stopping before Kafka has accepted all records")
         watching.cancel()
         for publisher in outlets:
             publisher.stop()
@@ -229,7 +229,7 @@ class Gateway:
 
     async def watch(self, health: Health) -> None:
         """Close sockets past their handshake deadline and sockets of calls that must not be
-        recorded. Show in the health check what Kafka and the disk do not take."""
+        recorded. Show in the health check which records Kafka and the disk do not accept."""
         while True:
             await asyncio.sleep(WATCH_S)
             self.reception.sweep()
@@ -243,9 +243,9 @@ class Gateway:
 
     async def _say_alive(self) -> None:
         """Publish `GatewayAlive` every `ALIVE_S`: on every partition of its topic, and on those
-        partitions of `stream.events` of which the decisions must know how far they have been read.
-        Skip a partition that takes no records: a record that waits would report a past time as if
-        it were current."""
+        partitions of `stream.events` for which the decisions need to know how far they have been
+        read. Skip a partition that takes no records: a record that waits would report a past time
+        as if it were current."""
         who, events = self.started, self.outlets.events
         while True:
             alive = GatewayAlive(who.gateway, who.epoch, self._clock.now())

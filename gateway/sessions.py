@@ -40,7 +40,7 @@ from schemas.records import MediaBatch, MediaStreamClosed, MediaStreamOpened
 log = structlog.get_logger(__name__)
 
 MAX_ENDED = 100_000
-"""Number of ended media streams of which the last batch number is remembered."""
+"""The number of ended media streams for which the last batch number is remembered."""
 
 _FRAMES = {track: FRAMES.labels(track) for track in ("inbound", "outbound")}
 
@@ -56,7 +56,7 @@ class MediaSession:
     batches_dropped: int = 0
     draining: bool = False
     observer: StreamObserver | None = None
-    """Of a test call."""
+    """The observer of a test call; None for other calls."""
     unusable_told: dict[str, int] = field(default_factory=dict)
 
 
@@ -94,7 +94,8 @@ class MediaSessions:
         self.decisions: RecordingDecisions[MediaSession] = RecordingDecisions()
 
     def open(self, now: int, ticket: Ticket | None = None) -> MediaSession:
-        """A socket was opened, with that ticket. `lost` must follow in the end."""
+        """Return the session of a socket that was opened with that ticket. The caller must call
+        `lost` at its end."""
         protocol = MediaSocket(
             self._instance,
             self._epoch,
@@ -109,7 +110,7 @@ class MediaSessions:
     def receive(
         self, session: MediaSession, texts: Sequence[str | bytes], now: int
     ) -> CloseSocket | SendPing | None:
-        """Text messages came. Returns what to do with the socket, if anything."""
+        """Handle text messages. Return the action on the socket, if any."""
         if session.observer is not None:
             session.observer.receive(texts, now)
         outputs = session.protocol.receive(texts, now)
@@ -117,7 +118,7 @@ class MediaSessions:
         return how if session.observer is None else how or self._watch_test(session, now)
 
     def heard(self, session: MediaSession, now: int) -> None:
-        """A ping or a pong came."""
+        """Handle a ping or a pong."""
         session.protocol.heard(now)
         if session.observer is not None:
             session.observer.heard()

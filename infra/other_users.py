@@ -10,7 +10,7 @@ _NO_LOGIN = frozenset({"nologin", "false", "sync", "halt", "shutdown", ""})
 
 def other_users(passwd: Path = _PASSWD, own: int | None = None) -> list[str]:
     """Return the names of people other than this process's user (`own`: its number) that can log
-    in, as far as the machine's own file lists them: users of a directory service are not asked for.
+    in, as far as the machine's own file lists them. Users of a directory service are not included.
     """
     own = os.getuid() if own is None else own
     try:

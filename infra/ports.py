@@ -31,7 +31,7 @@ def is_free(port: int, host: str = "127.0.0.1", *, shared: bool = False) -> bool
 
 
 def chosen(names: Iterable[str], kept: Mapping[str, int], avoid: Iterable[int]) -> dict[str, int]:
-    """Return a port for each name: the kept one, else a free one that no other name has. Raises
+    """Return a port for each name: the kept one, else a free one that no other name has. Raise
     `RuntimeError` if no port is free."""
     ports = dict(kept)
     for name in names:
@@ -54,7 +54,7 @@ def free_before(ports: Mapping[str, int], seconds: float) -> None:
     """Return once all ports are free. A process that was just killed may still hold its ports for a
     moment.
 
-    Raises `RuntimeError` with the ports that are still taken after `seconds`.
+    Raise `RuntimeError` with the ports that are still taken after `seconds`.
     """
     deadline = time.monotonic() + seconds
     while taken := {name: port for name, port in ports.items() if not is_free(port)}:

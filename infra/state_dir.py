@@ -30,7 +30,7 @@ class StateDir:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Create the directory and lock it during the block. The lock ends with the process, even
-        if that is killed. Raises `StateDirInUse`."""
+        if that is killed. Raise `StateDirInUse`."""
         self.path.mkdir(parents=True, exist_ok=True)
         self.logs.mkdir(exist_ok=True)
         with (self.path / "lock").open("a+") as lock:

@@ -23,6 +23,7 @@ from infra.supervisor.child import BackingCommands
 from infra.supervisor.fork_server import ForkServer
 from infra.supervisor.plan import LOAD_BALANCER, ProcessPlan, RoleCommand, port_names
 from infra.supervisor.supervisor import CannotStart, Supervisor
+from pipeline.error_text import error_text
 from pipeline.policy.monitored_list import parse_list
 from pipeline.runtime.kafka_security import client_arguments
 from pipeline.runtime.permissions import named_paths, set_umask, tighten, tighten_tree
@@ -39,14 +40,14 @@ _PORT_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """The arguments of the command line."""
+    """The parsed arguments of the command line."""
 
     brokers: int | None
     load_balancer: bool
 
 
 class _Stopped(Exception):
-    """A signal came before the event loop was there to handle it."""
+    """A signal arrived before the event loop could handle it."""
 
 
 def main(
@@ -84,7 +85,7 @@ def main(
     except StateDirInUse as error:
         return _told(str(error), IN_USE)
     except (CannotStart, MissingTool, RegistryError, OSError, RuntimeError) as error:
-        return _told(str(error), FAILED)
+        return _told(error_text(error), FAILED)
 
 
 def _forget_secrets(settings: Settings) -> None:
@@ -99,7 +100,7 @@ def _forget_secrets(settings: Settings) -> None:
 
 
 def check(settings: Settings, brokers: int | None = None, *, load_balancer: bool = False) -> None:
-    """Refuse settings that cannot work, before anything is started. Raises `SettingsError`."""
+    """Refuse settings that cannot work, before anything is started. Raise `SettingsError`."""
     if settings.kafka_bootstrap_servers is not None and brokers is not None:
         raise SettingsError(
             f"--brokers is for a local cluster, but {PREFIX}KAFKA_BOOTSTRAP_SERVERS names an "
@@ -127,7 +128,7 @@ def check(settings: Settings, brokers: int | None = None, *, load_balancer: bool
 
 def close_to_others(settings: Settings, directory: Path) -> None:
     """Restrict the permissions of all files in the state directory and in the directories that
-    settings name. Raises `SettingsError`."""
+    settings name. Raise `SettingsError`."""
     own = [directory, directory / "logs", directory / "recordings"]  # each may be a symbolic link
     done: list[Path] = []
     for name, path in [*(("the state directory", path) for path in own), *named_paths(settings)]:
@@ -237,8 +238,8 @@ def _token_place(plan: ProcessPlan) -> str:
 
 
 def warnings(plan: ProcessPlan, users: Sequence[str]) -> Iterator[str]:
-    """Yield what the operator must know at the start. `users`: other people with an account on this
-    machine."""
+    """Yield the warnings for the operator at the start. `users`: other people with an account on
+    this machine."""
     settings = plan.settings
     if settings.monitored_agents is None:
         yield f"{PREFIX}MONITORED_AGENTS is not set: no agent is monitored"

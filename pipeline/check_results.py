@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 STALE_MS = 24 * 60 * 60 * 1000
-"""Results that are older are marked: the checks are meant to be run every day."""
+"""Older results (ms) are marked as stale, because the checks are meant to be run every day."""
 
 
 class CheckStatus(StrEnum):

@@ -1,6 +1,6 @@
 """Dead letters: a record for `cti.dead-letters` with the unchanged bytes and the reason. It has the
-headers that Kafka Connect gives its dead letters (KIP-298), so that tools for those can read ours.
-Pure: the caller sends it."""
+headers of Kafka Connect's dead letters (KIP-298), so that tools for those can read ours. Pure: the
+caller sends it."""
 
 from pipeline.twilio.sids import SidKind, only_sid_in
 from schemas.codec import encode

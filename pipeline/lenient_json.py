@@ -36,7 +36,7 @@ _ESCAPE = re.compile(
 _MAY_HAVE_HALVES = re.compile(r"\\u[dD][89a-fA-F]")
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _MAX_CHARACTERS = 20
-"""Of a whole number of 64 bits, with its sign."""
+"""The greatest length of a whole number of 64 bits, with its sign."""
 _SMALLEST, _GREATEST = -(2**63), 2**64 - 1
 
 
@@ -53,7 +53,7 @@ class Read:
 
 
 def loads(text: str | bytes) -> Any:
-    """Return the value of a JSON text. Raises `Unreadable`."""
+    """Return the value of a JSON text. Raise `Unreadable`."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -61,7 +61,7 @@ def loads(text: str | bytes) -> Any:
 
 
 def read(text: str | bytes) -> Read:
-    """Return the value of a JSON text, and whether it is strict JSON. Raises `Unreadable`."""
+    """Return the value of a JSON text, and whether it is strict JSON. Raise `Unreadable`."""
     try:
         return Read(orjson.loads(text), is_strict=True)
     except orjson.JSONDecodeError:
@@ -69,7 +69,7 @@ def read(text: str | bytes) -> Read:
 
 
 def lenient(text: str | bytes) -> Any:
-    """Return the value of a JSON text that the strict reader refused. Raises `Unreadable`."""
+    """Return the value of a JSON text that the strict reader refused. Raise `Unreadable`."""
     plain = _without_halves(_decoded(text))
     try:
         try:

@@ -4,10 +4,13 @@ fastavro reads the records. It also wrote them until measurements showed that a 
 work on an event was to build dictionaries for it and to walk through them. This module writes the
 same bytes (`tests/schemas`), and supports the parts of Avro that our schemas use. Nested records
 that never change, and that many versions share, are written only once (`writer_of(..., shared)`).
+
+The writer of a record is Python source that is made from its schema, as the standard library makes
+the methods of a dataclass: a third faster than a loop over the fields.
 """
 
-from collections.abc import Callable, Collection, Mapping
-from operator import attrgetter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from keyword import iskeyword
 from typing import Any
 
 Write = Callable[[Any, bytearray], None]
@@ -101,15 +104,23 @@ class _Compiler:
         return write
 
     def _record(self, schema: Mapping[str, Any]) -> Write:
-        steps = [(attrgetter(f["name"]), self.writer(f["type"])) for f in schema["fields"]]
-
-        def write(record: Any, out: bytearray) -> None:
-            for field, write_field in steps:
-                write_field(field(record), out)
-
+        write = _writer_of_fields(
+            [(field["name"], *self._plain(field["type"])) for field in schema["fields"]]
+        )
         made = _kept(write) if schema["name"] in self._shared else write
         self._named[schema["name"]] = made
         return made
+
+    def _plain(self, schema: Any) -> tuple[Any, bool]:
+        """Return the name of a plain type or else the writer of another, and whether the value may
+        be null."""
+        optional = isinstance(schema, list) and len(schema) == 2 and schema[0] == "null"
+        kind = schema[1] if optional else schema
+        if isinstance(kind, dict) and isinstance(kind["type"], str):
+            kind = kind["type"]
+        if isinstance(kind, str) and kind in _STATEMENTS:
+            return kind, optional
+        return self.writer(schema), False
 
     def _enum(self, schema: Mapping[str, Any]) -> Write:
         symbols = {symbol: _LONGS[number] for number, symbol in enumerate(schema["symbols"])}
@@ -119,6 +130,47 @@ class _Compiler:
 
         self._named[schema["name"]] = write
         return write
+
+
+_STATEMENTS = {
+    "string": "data = value.encode(); out += longs[len(data)]; out += data",
+    "bytes": "out += longs[len(value)]; out += value",
+    "long": "out += longs[value]",
+    "int": "out += longs[value]",
+    "boolean": "out.append(bool(value))",
+}
+"""Python statements that append `value` of a plain type to `out`."""
+
+
+def _writer_of_fields(fields: Sequence[tuple[str, Any, bool]]) -> Write:
+    """Return the writer of a record. `fields`: name, plain type or writer, whether it may be
+    null. Raise `ValueError` for a name that no attribute can have."""
+    writers: dict[str, Write] = {}
+    lines: list[str] = []
+    for name, kind, optional in fields:
+        if not name.isidentifier() or iskeyword(name):
+            raise ValueError(f"a field cannot have the name {name!r}")
+        lines.append(f"value = record.{name}")
+        if not isinstance(kind, str):
+            writers[f"write_{name}"] = kind
+            lines.append(f"write_{name}(value, out)")
+        elif optional:
+            lines += ["if value is None: out += null", f"else: out += there; {_STATEMENTS[kind]}"]
+        else:
+            lines.append(_STATEMENTS[kind])
+    return _compiled("record", lines, writers)
+
+
+def _compiled(argument: str, lines: Sequence[str], writers: Mapping[str, Write]) -> Write:
+    """Return a function of `argument` and `out` with these statements."""
+    known: dict[str, Any] = {"longs": _LONGS, "null": _LONGS[0], "there": _LONGS[1], **writers}
+    source = "\n    ".join([f"def write({argument}, out):", *lines, "return None"])
+    exec(source, known)  # noqa: S102 - made of our own schemas
+    made: Write = known["write"]
+    return made
+
+
+_PLAIN = {kind: _compiled("value", [statement], {}) for kind, statement in _STATEMENTS.items()}
 
 
 def _kept(write: Write) -> Write:
@@ -160,31 +212,3 @@ def _map(write_value: Write) -> Write:
         out += _END
 
     return write
-
-
-def _string(value: str, out: bytearray) -> None:
-    data = value.encode()
-    out += _LONGS[len(data)]
-    out += data
-
-
-def _bytes(value: bytes, out: bytearray) -> None:
-    out += _LONGS[len(value)]
-    out += value
-
-
-def _long(value: int, out: bytearray) -> None:
-    out += _LONGS[value]
-
-
-def _boolean(value: bool, out: bytearray) -> None:
-    out.append(bool(value))
-
-
-_PLAIN: Mapping[str, Write] = {
-    "string": _string,
-    "bytes": _bytes,
-    "long": _long,
-    "int": _long,
-    "boolean": _boolean,
-}

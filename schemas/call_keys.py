@@ -1,7 +1,7 @@
 """The keys of the maps `facts` and `milestones` in a `Call`: a closed list, each with its meaning.
 Pure.
 
-A fact of which the first value holds (docs/trust.md) has its other values under `NAME=VALUE`.
+If the first value of a fact holds (docs/trust.md), its other values are under `NAME=VALUE`.
 """
 
 from collections.abc import Mapping

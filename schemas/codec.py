@@ -1,8 +1,8 @@
 """Encode and decode records: Avro in Confluent's wire format (a zero byte, the schema's id in four
 bytes, big-endian, then the Avro body; docs.confluent.io, "Wire format").
 
-A record is written with the fixed id of its schema (`ids`), or with the one that a schema registry
-has for it. It can be read with each of them.
+A record is written with the fixed id of its schema (`ids`), or with the id that a schema registry
+has for it. Records with any of these ids can be read.
 """
 
 import io
@@ -35,7 +35,7 @@ HEADER_BYTES = _HEADER.size
 
 
 class Undecodable(ValueError):
-    """The bytes are no record with one of our schemas. The text gives the reason."""
+    """The bytes are not a record with one of our schemas. The text gives the reason."""
 
 
 def writer_schema(schema_id: int) -> Schema | None:
@@ -116,8 +116,8 @@ def id_of(data: bytes) -> int | None:
 
 
 def decode_as_written(data: bytes) -> tuple[str, dict[str, Any]]:
-    """Return the record's type and its fields as the schema has them that it was written with:
-    maps, lists and numbers, times in ms. Raise `Undecodable`. For readers of many versions."""
+    """Return the record's type, and its fields as in the schema with which it was written: maps,
+    lists and numbers, times in ms. Raise `Undecodable`. For readers of many versions."""
     name, schema_id, body = _begun(data)
     try:
         plain = fastavro.schemaless_reader(body, _READ_BY[schema_id][0], None)
@@ -127,7 +127,7 @@ def decode_as_written(data: bytes) -> tuple[str, dict[str, Any]]:
 
 
 _SHARED = frozenset({"Reservation", "Transfer", "Leg", "ReportedStream"})
-"""Record types of which consecutive versions of a call mostly share the same objects."""
+"""Record types whose objects are mostly shared by consecutive versions of a call."""
 _WRITE_BY = {
     name: (_HEADER.pack(0, schema_id), writer_of(json.loads(schema_text(name)), _SHARED))
     for name, schema_id in SCHEMA_IDS.items()
@@ -159,8 +159,8 @@ _CURRENT_HEADS = {name: {_HEADER.pack(0, each)} for name, each in SCHEMA_IDS.ite
 def read_ids(ids: Mapping[int, Iterable[int]]) -> None:
     """Make `decode` accept more ids in this process, such as those that a schema registry assigned.
 
-    `ids`: the ids by the fixed id of their schema. Those of unknown schemas, which another release
-    may have, are passed over. Raise `ValueError`, and add none, if an id means another schema.
+    `ids`: the ids by the fixed id of their schema. Ids of unknown schemas, which another release
+    may have, are ignored. Raise `ValueError`, and add none, if an id means another schema.
     """
     known = {fixed: each for fixed, each in ids.items() if _is_known(fixed)}
     found: dict[int, int] = {}
@@ -208,7 +208,7 @@ def add_record(record: type, schema_id: int, schema: Mapping[str, Any]) -> None:
     - `schema_id`: a 32-bit number outside `OUR_IDS`.
     - `schema`: an Avro record with the name of the class, as parsed JSON.
 
-    Raises `ValueError` if a name or an id is taken or wrong. The schema is in no registry.
+    Raise `ValueError` if a name or an id is taken or wrong. The schema is in no registry.
     """
     name, names = record.__name__, [field.name for field in fields(record)]
     if name in _CLASSES or schema_id in _NAMES or schema_id in OUR_IDS:

@@ -4,7 +4,7 @@ With them a reader can filter records without decoding them:
 
 - `ce_type`: the full name of the record type, `flexcapture.MediaBatch`.
 - `ce_source`: the role or command that wrote the record, `/flexcapture/gateway`.
-- `ce_id`: the same for the same record, however often it is written. See `_ID_FIELDS`.
+- `ce_id`: an id that is the same each time the record is written. See `_ID_FIELDS`.
 - `ce_time`: when the event happened, RFC 3339 in UTC with milliseconds. See `_TIME_FIELDS`. Absent
   if the record has no such time between the years 1 and 9999.
 - `ce_specversion`: `1.0`.
@@ -12,6 +12,7 @@ With them a reader can filter records without decoding them:
   Confluent's wire format.
 """
 
+import re
 from binascii import hexlify
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,8 +38,8 @@ _ID_FIELDS: Mapping[str, tuple[str, ...]] = {
     "MediaBatch": ("task_sid", "stream_sid", "gateway", "epoch", "number"),
 }
 """The fields that identify a record of a type, joined by `/` as its id. The id of any other record
-is the first 32 hexadecimal digits of the SHA-256 of its value. So is that of a `CtiEvent` whose own
-id is empty, is longer than `_ID_CHARACTERS` or has other characters than those of printable ASCII.
+is the first 32 hexadecimal digits of the SHA-256 of its value. The same applies to a `CtiEvent`
+with an id that `_ID` does not match.
 """
 _TIME_FIELDS: Mapping[str, tuple[str, ...]] = {
     "CtiEvent": ("time", "arrived_at"),
@@ -58,17 +59,19 @@ _TIME_FIELDS: Mapping[str, tuple[str, ...]] = {
     "Reconciliation": ("updated_at",),
     "ReconciliationWindow": ("done_at",),
 }
-"""The fields with the time of a record (ms), the first that has a value. Of other types: `at`."""
-_ID_CHARACTERS = 200
+"""The fields with the time of a record (ms); the first one with a value is used. Other types have
+the time in `at`."""
+_ID = re.compile(rb"[ -~]{1,200}").fullmatch
+"""Matches an id that readers can show: printable ASCII, not too long."""
 _MOST_SECONDS = 4_096
 _ENDS = tuple(b".%03dZ" % ms for ms in range(1000))
 
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """What is the same for all records with a schema: the constant headers, and the fields to read.
+    """The values that records with a schema share: the constant headers, and the fields to read.
 
-    `read` returns the fields of the identity, of which there are `ids`, then those with a time.
+    `read` returns the `ids` fields of the identity, then those with a time.
     """
 
     constant: tuple[tuple[str, bytes], ...]
@@ -81,7 +84,7 @@ _forms: dict[bytes, _Form] = {}
 
 
 def event_headers(value: bytes, source: bytes) -> EventHeaders:
-    """Return the headers for a record with this value, or none if the value is no record with a
+    """Return the headers for a record with this value, or none if the value is not a record with a
     schema of `schemas.codec`. `source`: `ce_source`."""
     header = value[:HEADER_BYTES]
     form = _forms.get(header) or _form(header)
@@ -131,15 +134,9 @@ def _id(fields: Sequence[Any]) -> bytes | None:
     if not fields:  # the bytes are no record
         return None
     if len(fields) > 1:
-        fields = [b"/".join([f if isinstance(f, bytes) else b"%d" % f for f in fields])]
+        fields = [b"/".join([f if f.__class__ is bytes else b"%d" % f for f in fields])]
     event_id: bytes = fields[0]
-    if (
-        0 < len(event_id) <= _ID_CHARACTERS
-        and event_id.isascii()
-        and event_id.decode().isprintable()
-    ):
-        return event_id
-    return None
+    return event_id if _ID(event_id) else None
 
 
 @lru_cache(maxsize=_MOST_SECONDS)

@@ -1,6 +1,6 @@
 """Read some of a record's first fields from its bytes, without decoding the rest. Pure.
 
-Every record that is sent passes here, so it must take about a microsecond.
+This runs for every record that is sent, so it must take about a microsecond.
 """
 
 import io
@@ -11,14 +11,13 @@ import fastavro
 from fastavro.types import Schema
 
 FirstFields = Callable[[bytes], Sequence[Any]]
-"""Returns the wanted fields of a record's body, in the order in which they are wanted: text as
-bytes in UTF-8, numbers, and None for null. With bytes that are no such record it may raise any
-exception."""
+"""Returns the requested fields of a record's body, in the requested order: text as bytes in UTF-8,
+numbers, and None for null. For bytes that are not such a record it may raise any exception."""
 
 _TEXT, _NUMBER = range(2)
 _KINDS = {"string": _TEXT, "int": _NUMBER, "long": _NUMBER}
 _Step = tuple[int, int, bool]
-"""Place of the field among the wanted ones, or -1; its kind; whether it may be null."""
+"""Position of the field among the requested ones, or -1; its kind; whether it may be null."""
 
 
 def first_fields(schema: Mapping[str, Any], wanted: Sequence[str], start: int) -> FirstFields:
@@ -73,7 +72,7 @@ def _read(value: bytes, steps: Sequence[_Step], at: int, found: list[Any]) -> Se
 
 
 def _number(value: bytes, at: int, number: int) -> tuple[int, int]:
-    """Return a number whose lowest 7 bits are known, and the place after it."""
+    """Return a number, of which `number` has the lowest 7 bits, and the position after it."""
     shift = 7
     while (byte := value[at]) > 0x7F:
         number |= (byte & 0x7F) << shift

@@ -42,7 +42,7 @@ class StreamState(StrEnum):
 
 
 class StreamPhase(StrEnum):
-    """What a media stream's command waits for."""
+    """The event that a media stream's command waits for."""
 
     SENT = "sent"
     REPEATED = "repeated"
@@ -98,7 +98,8 @@ class ReasonCode(StrEnum):
 
 
 class RecordingDecision(StrEnum):
-    """Whether a call is recorded, as `RecordingDecided` states it. STOP: it was recorded so far."""
+    """Whether a call is recorded, as `RecordingDecided` states it. STOP: it was recorded until
+    now."""
 
     RECORD = "record"
     STOP = "stop"
@@ -106,8 +107,8 @@ class RecordingDecision(StrEnum):
 
 
 class LegResult(StrEnum):
-    """Whether a streamed leg belongs to the call, as far as Twilio has answered. MOVED: it did, and
-    is in another call's conference now."""
+    """Whether a streamed leg belongs to the call, as far as Twilio has answered. MOVED: it did, but
+    is now in another call's conference."""
 
     PENDING = "pending"
     CONFIRMED = "confirmed"
@@ -154,8 +155,8 @@ class Outcome(StrEnum):
 
 
 class ReconciliationResult(StrEnum):
-    """What became of the audio of a task, a reservation or a conference, after a comparison with
-    Twilio's records."""
+    """The result of the comparison with Twilio's records for a task, a reservation or a
+    conference."""
 
     CAPTURED = "captured"
     PARTIAL = "partial"

@@ -37,7 +37,7 @@ class TwilioAccounts:
 
     def asked(self, authorization: str, stated: str | None, path: str) -> str:
         """Return the SID of the account whose resources a request is about. `stated`: the account
-        that the path names; None: the API's paths name none. Raises `ApiError`."""
+        that the path names; None: the API's paths name none. Raise `ApiError`."""
         user, password = _basic(authorization)
         for account in filter(None, (self.own, self.parent)):
             if user == account.sid and _same(password, account.credentials.auth_token):

@@ -33,7 +33,7 @@ class Endpoints:
 
 
 def read_endpoints(path: Path) -> Endpoints | None:
-    """Return the endpoints, or None if the file does not exist. Raises `ConsoleError`."""
+    """Return the endpoints, or None if the file does not exist. Raise `ConsoleError`."""
     try:
         found = json.loads(path.read_text())
     except FileNotFoundError:
@@ -76,20 +76,20 @@ class Console:
         await self._session.close()
 
     async def contact(self, task_sid: str) -> Json | None:
-        """Return the contact of a task, None if there is none yet. Raises `ConsoleError`."""
+        """Return the contact of a task, None if there is none yet. Raise `ConsoleError`."""
         contacts = (await self._json("/api/contacts", task_sid=task_sid))["contacts"]
         if len(contacts) > 1:
             raise ConsoleError(f"{len(contacts)} contacts of the task {task_sid}")
         return contacts[0] if contacts else None
 
     async def withheld(self, task_sid: str) -> list[Json]:
-        """Return all recordings of a task with a withheld one; of another task none. Raises
+        """Return all recordings of a task with a withheld one; of another task none. Raise
         `ConsoleError`."""
         found = await self._json("/api/contacts", task_sid=task_sid, withheld="true")
         return [recording for contact in found["contacts"] for recording in contact["recordings"]]
 
     async def contacts_since(self, at: str) -> list[Json]:
-        """Return the contacts that began at `at` (RFC 3339) or later, 500 at most. Raises
+        """Return the contacts that began at `at` (RFC 3339) or later, 500 at most. Raise
         `ConsoleError`."""
         contacts: list[Json] = (await self._json("/api/contacts", **{"from": at, "limit": "500"}))[
             "contacts"
@@ -97,12 +97,12 @@ class Console:
         return contacts
 
     async def calls(self) -> list[Json]:
-        """Return the calls in progress. Raises `ConsoleError`."""
+        """Return the calls in progress. Raise `ConsoleError`."""
         calls: list[Json] = (await self._json("/api/calls"))["calls"]
         return calls
 
     async def bytes(self, path: str) -> bytes:
-        """Return the content at a path of the console. Raises `ConsoleError`."""
+        """Return the content at a path of the console. Raise `ConsoleError`."""
         try:
             async with self._session.get(path) as response:
                 content = await response.read()

@@ -63,12 +63,12 @@ class KinesisSink:
         await asyncio.gather(self._task, return_exceptions=kind is not None)
 
     async def put(self, event: Json) -> None:
-        """Queue an event for sending. Raises `KinesisError` after sending has finally failed."""
+        """Queue an event for sending. Raise `KinesisError` after sending has finally failed."""
         self._check()
         await self._queue.put(Event(json.dumps(event).encode()))
 
     async def put_bytes(self, record: bytes) -> None:
-        """Queue a record, which need not be an event. Raises `KinesisError` after sending has
+        """Queue a record, which need not be an event. Raise `KinesisError` after sending has
         finally failed."""
         self._check()
         await self._queue.put(record)
@@ -102,7 +102,8 @@ class KinesisSink:
                     raise KinesisError(f"cannot put events into Kinesis: {error}") from error
             if entries:
                 await asyncio.sleep(0.2 * (attempt + 1))
-        raise KinesisError(f"cannot put {len(entries)} events into Kinesis")
+        if entries:
+            raise KinesisError(f"cannot put {len(entries)} events into Kinesis")
 
     def _put(
         self, entries: "list[PutRecordsRequestEntryTypeDef]"

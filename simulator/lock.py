@@ -14,7 +14,7 @@ class InUse(RuntimeError):
 @contextmanager
 def held(path: Path) -> Iterator[None]:
     """Hold the lock file at `path` while the block runs. The lock ends with this process at the
-    latest. Raises `InUse`."""
+    latest. Raise `InUse`."""
     with path.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

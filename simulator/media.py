@@ -173,8 +173,7 @@ class _Sender:
         pairs = list(zip((INBOUND, OUTBOUND), voices, strict=True))
         pairs = pairs[: TRACKS[self._media_stream.track]]
         if Unlike.SILENCE in self._world.unlike:
-            pairs = [(track, voice) for track, voice in pairs if not is_silent(voice, number)]
-        self._media_stream.not_sent += TRACKS[self._media_stream.track] - len(pairs)
+            return [(track, voice) for track, voice in pairs if not is_silent(voice, number)]
         return pairs
 
     def _timestamps(self) -> Iterator[int]:

@@ -21,7 +21,7 @@ class ParentAccount:
         self._account, self.workspace_sid = account_sid, workspace_sid
 
     def answer(self, request: web.Request) -> web.Response:
-        """Return the answer. Raises `ApiError` for any resource: there is none."""
+        """Return the answer. Raise `ApiError` for any resource: there is none."""
         if request.method != "GET":
             raise not_found(request.path)
         if request.path == "/taskrouter/v1/Workspaces":

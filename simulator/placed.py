@@ -65,7 +65,7 @@ class PlacedCalls:
         self.calls: dict[str, ApiCall] = {}
 
     def place(self, form: Mapping[str, str], begin: Begin) -> ApiCall:
-        """Place a call. `begin` runs its coroutine in the background. Raises `ApiError`."""
+        """Place a call. `begin` runs its coroutine in the background. Raise `ApiError`."""
         to, caller = form.get("To", ""), form.get("From", "")
         self._check_numbers(to, caller)
         for name in ("Timeout", "TimeLimit"):
@@ -85,7 +85,7 @@ class PlacedCalls:
         return call
 
     def end(self, call_sid: str, status: str) -> ApiCall:
-        """End a call, `completed` or `canceled`. Raises `ApiError`."""
+        """End a call, `completed` or `canceled`. Raise `ApiError`."""
         if (call := self.calls.get(call_sid)) is None:
             raise not_found(f"/Calls/{call_sid}.json")
         if status not in ("completed", "canceled"):

@@ -205,7 +205,7 @@ def mixed(one: bytes, other: bytes) -> bytes:
 
 
 def _is_within(recording: ConferenceRecording, query: dict[str, str]) -> bool:
-    """Whether it was created within the days (UTC) that the query names."""
+    """Return whether it was created within the days (UTC) in the query."""
     day = datetime.fromtimestamp(recording.started_at / 1000, UTC).date().isoformat()
     return (
         query.get("DateCreated", day)[:10] == day

@@ -75,7 +75,7 @@ class UnknownName(ValueError):
 
 
 def parsed(text: str) -> frozenset[Unlike]:
-    """Return the assumptions that a list with commas names. Raises `UnknownName`."""
+    """Return the assumptions that a list with commas names. Raise `UnknownName`."""
     names = [name for part in text.split(",") if (name := part.strip().lower())]
     known = {each.value for each in Unlike}
     unknown = [name for name in names if name not in known]

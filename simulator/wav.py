@@ -20,7 +20,7 @@ class NotWav(ValueError):
 
 
 def read_wav(content: bytes) -> Wav:
-    """Return the content of a RIFF/WAVE file. Raises `NotWav`."""
+    """Return the content of a RIFF/WAVE file. Raise `NotWav`."""
     if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
         raise NotWav("no RIFF/WAVE header")
     if struct.unpack_from("<I", content, 4)[0] != len(content) - 8:

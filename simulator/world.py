@@ -86,8 +86,7 @@ class MediaStream:
 
     `sent_at`: when each frame was sent (ms); `stopping`: the sender must end it; `began_at`,
     `ended_at`: when media began and ended (ms); `trouble`: the error by which it ended, if any;
-    `not_sent`: how many frames of silent tracks were never created; `rang_ms`: how long its leg
-    rang; `is_void`: its leg was never answered.
+    `rang_ms`: how long its leg rang; `is_void`: its leg was never answered.
     """
 
     sid: str
@@ -102,7 +101,6 @@ class MediaStream:
     began_at: int | None = None
     ended_at: int | None = None
     trouble: str | None = None
-    not_sent: int = 0
     rang_ms: int = 0
     is_void: bool = False
     sent: list[SentFrame] = field(default_factory=list)
@@ -228,7 +226,7 @@ class World:
         return Voice.HOLD_MUSIC
 
     def start_media_stream(self, call_sid: str, form: Mapping[str, str], now: int) -> MediaStream:
-        """Carry out a Start Stream request. Raises `ApiError` if Twilio would refuse it."""
+        """Carry out a Start Stream request. Raise `ApiError` if Twilio would refuse it."""
         if (leg := self.legs.get(call_sid)) is None:
             raise not_found(f"/Calls/{call_sid}/Streams.json")
         leg.attempts += 1
@@ -253,7 +251,7 @@ class World:
         return started
 
     def stop_media_stream(self, call_sid: str, sid_or_name: str, status: str) -> MediaStream:
-        """Carry out a Stop Stream request. A media stream that has ended is not found. Raises
+        """Carry out a Stop Stream request. A media stream that has ended is not found. Raise
         `ApiError`."""
         if status != "stopped":
             raise ApiError(400, 20001, f"Invalid Status: {status!r}")

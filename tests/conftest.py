@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from infra.local.kafka import LocalKafka, running
 from infra.ports import chosen
 from pipeline.runtime.kafka import wait_for_kafka
 from pipeline.runtime.settings import Settings
+from tests.memory_files import memory_directory
 
 SettingsFor = Callable[..., Settings]
 
@@ -123,6 +125,15 @@ def _logs_as_before() -> Iterator[None]:
     before = structlog.get_config()
     yield
     structlog.configure(**before)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Put the files of tests into memory if there is room, unless TMPDIR says where they go."""
+    del config
+    memory = memory_directory()
+    if memory is not None and "TMPDIR" not in os.environ:
+        os.environ["TMPDIR"] = str(memory)  # for processes that tests start, too
+        tempfile.tempdir = None  # it was looked up before
 
 
 SLOW_FILES = ("test_up.py", "test_acls.py", "test_start.py", "test_broker_outages.py")

@@ -19,7 +19,7 @@ POM = ROOT / "examples" / "pom.xml"
 
 def python() -> Path:
     """Return the interpreter of the environment; create it first if it is missing or its packages
-    have changed. Blocks for a minute then."""
+    have changed. Block for a minute then."""
     return fetched(kept("examples-venv"), [LOCK], _make) / "bin" / "python"
 
 

@@ -36,7 +36,7 @@ class Gathering(Generic[W]):
         self._waiting.clear()
 
     async def settle(self) -> None:
-        """Carry out all waiting work. Raises what `carry_out` raises; the failed work then keeps
+        """Carry out all waiting work. Raise what `carry_out` raises; the failed work then keeps
         waiting."""
         async with self.turn:
             for key, work in tuple(self._waiting.items()):
@@ -45,7 +45,7 @@ class Gathering(Generic[W]):
                     self._waiting.pop(key, None)
 
     async def run(self) -> None:
-        """Carry out work when its time has come, until cancelled. Raises what `carry_out`
+        """Carry out work when its time has come, until cancelled. Raise what `carry_out`
         raises."""
         while True:
             await self._news.wait()

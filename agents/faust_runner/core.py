@@ -52,8 +52,7 @@ class Step(Generic[S]):
     - `outputs`: the records to publish, in this order.
     - `refused`: why the core does not accept the record, or None. State and outputs are valid all
       the same. A step of a tick is never refused.
-    - `ignored`: why the record told the core nothing new, as a short fixed word for metrics, or
-      None.
+    - `ignored`: why the record changed nothing, as a short fixed word for metrics, or None.
     """
 
     state: S | None

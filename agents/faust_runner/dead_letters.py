@@ -35,8 +35,9 @@ class DeadLetters:
         """Write a record that could not be handled. `reason`: a short fixed word. Return once Kafka
         has the dead letter, or refuses it for good."""
         log.error(
-            "record given up", reason=reason, topic=self._topics[incoming.topic],
-            partition=incoming.partition, offset=incoming.offset, exc_info=error,
+            "record not processed: sent to the dead letters", reason=reason,
+            topic=self._topics[incoming.topic], partition=incoming.partition,
+            offset=incoming.offset, exc_info=error,
         )  # fmt: skip
         await self._bury(incoming, reason, str(error), type(error).__name__)
 

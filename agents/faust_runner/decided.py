@@ -26,7 +26,7 @@ class Decided(Generic[S]):
 
     @classmethod
     def of(cls, incoming: Incoming, key: str, before: S | None, step: Step[S]) -> "Decided[S]":
-        """Encode the outputs and the changed state. Raises what `encode` raises."""
+        """Encode the outputs and the changed state. Raise what `encode` raises."""
         outputs = [(output, encode(output.record)) for output in step.outputs]
         changed = step.state is not None and step.state is not before
         state = _bytes(step, outputs) if changed else None

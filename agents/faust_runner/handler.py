@@ -41,7 +41,7 @@ class _Target:
 class Handler(Generic[S]):
     """Handles records one after another.
 
-    - `table` maps key bytes to state bytes; see `faust_transport.Table`.
+    - `table` maps key bytes to state bytes; see `adapter/tables.py`, `Table`.
     - `topics` maps names with the prefix to names without it.
     - `settled(partition)` returns the log time (ms) up to which the partition's records, ticks
       aside, were handled.
@@ -92,11 +92,11 @@ class Handler(Generic[S]):
 
     async def settle(self) -> None:
         """Return once the steps of all handled records are carried out, none waiting to be
-        coalesced. Raises what `handle` raises."""
+        coalesced. Raise what `handle` raises."""
         await self._gathering.settle()
 
     async def gather(self) -> None:
-        """Carry out waiting steps when their time has come, until cancelled. Raises what `handle`
+        """Carry out waiting steps when their time has come, until cancelled. Raise what `handle`
         raises."""
         await self._gathering.run()
 

@@ -144,7 +144,7 @@ class Outbox:
         self._tell()
 
     async def run(self) -> None:
-        """Write changes until cancelled. Raises what the sender raises."""
+        """Write changes until cancelled. Raise what the sender raises."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 while True:

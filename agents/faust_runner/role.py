@@ -34,7 +34,7 @@ class RoleSpec:
     - `gathering_s` > 0: the broker collects records for this time (s) before it answers a fetch,
       and of the steps of one key that arrive together only the last is carried out; see `Handler`.
 
-    Raises `ValueError` if the role could not run.
+    Raise `ValueError` if the role could not run.
     """
 
     name: str

@@ -2,7 +2,8 @@
 all the topics that a role reads. A role supplies only its pure core.
 
 Faust is trusted with group membership, assignment, delivery, the table and its recovery. It is not
-trusted with offsets and isolation (see `faust_transport`), nor with producing (see `faust_outbox`).
+trusted with offsets and isolation (see `adapter/transport.py`), nor with producing (see
+`outbox.py`).
 """
 
 import asyncio
@@ -63,7 +64,7 @@ async def run_table_role(
     are published on the targets, its state is written to the role's table, and the effects outside
     Kafka are carried out. `clock` is the log's clock. Nothing is decided before it is measured.
 
-    Health becomes good once the table is restored and the partitions are assigned. Raises if the
+    Health becomes good once the table is restored and the partitions are assigned. Raise if the
     role cannot continue: the caller must then end the process.
     """
     async with using_kafka(

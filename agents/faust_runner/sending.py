@@ -43,7 +43,7 @@ class Sender(Protocol):
         timestamp_ms: int | None = None,
         headers: Headers | None = None,
     ) -> asyncio.Future[Any]:
-        """Queue a record; return a future that is done when the broker has it. Raises
+        """Queue a record; return a future that is done when the broker has it. Raise
         `MessageSizeTooLargeError` for a record that is too large to be sent at all."""
         ...
 
@@ -55,7 +55,7 @@ class Sender(Protocol):
         partition: int | None = None,
         headers: Headers | None = None,
     ) -> None:
-        """Send a record in a request of its own; return once the broker has it. Raises the broker's
+        """Send a record in a request of its own; return once the broker has it. Raise the broker's
         error."""
         ...
 
@@ -86,9 +86,7 @@ class Patient:
         if partition is None and key is not None:
             partition = partition_of(key, len(await self._producer.partitions_for(topic)))
         place, append = (topic, partition), self._producer.send
-        send: _Offer = partial(
-            append, topic, value, key, partition, timestamp_ms=timestamp_ms, headers=headers
-        )
+        send: _Offer = partial(append, topic, value, key, partition, timestamp_ms, headers)
         offer = send
         if place not in self._queues:
             try:
@@ -179,7 +177,7 @@ class Sent:
 
     async def refusal(self) -> Exception | None:
         """Return None once the broker has the record, or the error with which it refuses it for
-        good. Raises any other error of the broker."""
+        good. Raise any other error of the broker."""
         try:
             await self.answer
         except REFUSED:
@@ -197,7 +195,7 @@ class Sent:
 async def sent(
     sender: Sender, topic: str, value: bytes | None, key: bytes | None, partition: int | None
 ) -> Sent:
-    """Send a record. Raises what `Sender.send` raises."""
+    """Send a record. Raise what `Sender.send` raises."""
     answer = await sender.send(topic, value, key, partition)
     return Sent(sender, topic, value, key, partition, answer)
 

@@ -10,7 +10,7 @@ LOOK_SECONDS = 2.0
 
 
 async def show_stuck(health: Health, stuck: Callable[[], Collection[int]]) -> None:
-    """Warn while there are such partitions. Never returns."""
+    """Warn while there are such partitions. Never return."""
     while True:
         numbers = sorted(stuck())
         WAITING_PARTITIONS.set(len(numbers))

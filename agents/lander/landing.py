@@ -18,13 +18,13 @@ from pipeline.store.lake import Lake, ReplacesObjects
 log = structlog.get_logger(__name__)
 
 REQUESTS = 8
-"""Requests to the lake at once."""
+"""The greatest number of concurrent requests to the lake."""
 RETRY_S = 1.0
 
 
 async def checked(lake: Lake, health: Health) -> None:
-    """Return once the lake can be used; meanwhile `health` has the reason. Raise `SettingsError`
-    for a store that replaces objects."""
+    """Return once the lake can be used; until then `health` shows why it cannot. Raise
+    `SettingsError` if the store replaces objects that exist."""
     while True:
         try:
             await lake.check()
@@ -44,7 +44,7 @@ class Landing:
 
     def __init__(self, settings: Settings, lake: Lake) -> None:
         self.moved = 0
-        """Grows with every file that is landed."""
+        """Count of landed files; it shows progress."""
         self._lake = lake
         self._names = {settings.prefixed(topic.name): topic.name for topic in LANDED}
         self._tables = {

@@ -1,8 +1,8 @@
-"""The lander: writes topics to the lake, as Parquet files in which each record is once.
+"""The lander: writes topics to the lake, as Parquet files that contain each record exactly once.
 
-The lake alone decides what is landed (docs/decisions/0030). The offsets that it commits only
-show its progress: after a kill, a rebalance or a pause it continues at the end of each partition's
-last file.
+Only the lake's files decide which records are landed (docs/decisions/0030). The offsets that it
+commits only show its progress: after a kill, a rebalance or a pause it continues at the end of each
+partition's last file.
 """
 
 import asyncio
@@ -39,18 +39,20 @@ log = structlog.get_logger(__name__)
 POLL_MS = 200
 POLL_RECORDS = 5_000
 PARTITION_FETCH_BYTES = 512 * 1024
-"""Limit of one fetch of a partition. aiokafka keeps one of each partition in memory."""
+"""Limit (bytes) of one fetch of a partition. aiokafka keeps one fetch of each partition in
+memory."""
 STALLED_RETRY_S = 20.0
 ANSWER_S = 5.0
 LONG_ROUND_S = 5.0
 """A round that takes longer than this (s) waits for the lake or Kafka."""
 STOP_S = 8.0
-"""Limit for landing all records when the process ends. The rest is read again."""
+"""Limit (s) for landing the records in memory when the process ends. The rest is read again
+later."""
 HALF_WRITTEN_S = 24 * 60 * 60.0
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
-    """Land until `stop` is set. Raises if it cannot continue."""
+    """Run the lander until `stop` is set. Raise if it cannot continue."""
     gc.freeze()  # the objects so far live as long as the process
     url = settings.need("lake_url", "file:///directory or s3://bucket/prefix")
     store = await opened_store(url, health, "lake")
@@ -63,7 +65,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
 
 
 class Lander(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """The loop: poll, gather, land, commit."""
+    """The lander's loop: poll, collect records, land files, commit."""
 
     def __init__(
         self,
@@ -93,7 +95,7 @@ class Lander(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._working_since: float | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then land all that was read."""
+        """Work until `stop` is set, then land all records that were read."""
         self._consumer.subscribe(list(self._landing.topics), listener=self)
         try:
             await until_answered(self._consumer.start, "joining the group", self._health)
@@ -193,14 +195,12 @@ class Lander(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             refs = [PartitionRef(tp.topic, tp.partition) for tp in ends]
             opened = await asyncio.gather(*(self._landing.opened(ref, now) for ref in refs))
         except (KafkaError, TimeoutError) as error:
-            log.warning("partitions cannot be taken up yet", error=repr(error))
+            log.warning("partitions cannot be read yet; trying again", error=repr(error))
             return
         except StoreError as error:
             self._failed(error)
             return
-        if (
-            self._guard.is_rebalancing
-        ):  # since the last look: the partitions may be another's by now
+        if self._guard.is_rebalancing:  # another process may own the partitions by now
             return
         self._health.good("lake")
         for (tp, end), partition in zip(ends.items(), opened, strict=True):
@@ -232,7 +232,7 @@ class Lander(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             try:
                 has_moved = await self._landing.land(ref, partition, closing)
             except ClaimedForAnotherDay as error:
-                log.warning("a file is begun again", why=str(error))
+                log.warning("starting a file of the lake again", why=str(error))
                 self._reopen(tp, 0.0)
                 return
             except LogDiffers as error:
@@ -254,11 +254,11 @@ class Lander(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._stalled.add(tp, what)
 
     def _failed(self, error: StoreError) -> None:
-        """Note that the lake failed: nothing is lost, and all is tried again."""
+        """Note that the lake failed. Nothing is lost: the files are tried again."""
         FAILURES.inc()
         self._failed_until = asyncio.get_running_loop().time() + RETRY_S
         self._health.bad("lake", str(error))
-        log.warning("the lake failed; trying again", error=str(error))
+        log.warning("the lake cannot be used; trying again", error=str(error))
 
     async def _commit(self) -> None:
         if not self._landed or self._guard.is_rebalancing:
@@ -271,7 +271,7 @@ class Lander(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._landed = {}
 
     async def _hand_over(self) -> None:
-        """Land all that was read, at the end of the process."""
+        """Land all records that were read, at the end of the process."""
         try:
             async with asyncio.timeout(STOP_S):
                 await self._land({tp: Closing.STOP for tp, p in self._all if len(p)})

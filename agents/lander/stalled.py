@@ -1,4 +1,5 @@
-"""Partitions of which the log contradicts the lake, in the health of the process."""
+"""Report in the process's health the partitions that stopped because the log contradicts the
+lake."""
 
 from collections.abc import Collection
 
@@ -27,14 +28,14 @@ class StalledPartitions:
         )
 
     def remove(self, tp: TopicPartition) -> None:
-        """Show that the partition is landed, if it was stalled."""
+        """Note that the partition is landed again, if it was stalled."""
         if tp in self._partitions:
             self._partitions.remove(tp)
             self._health.good(_name(tp))
             STALLED.set(len(self._partitions))
 
     def keep(self, assigned: Collection[TopicPartition]) -> None:
-        """Forget the partitions that are not assigned."""
+        """Forget stalled partitions that are no longer assigned."""
         for tp in [each for each in self._partitions if each not in assigned]:
             self.remove(tp)
 

@@ -40,8 +40,8 @@ ADDED_HEADER = "flexcapture.added"
 
 @dataclass(frozen=True, slots=True)
 class ComparedTask:
-    """A task that was compared. `evidence`: all that is known now; `added`: how many events were
-    added by this comparison."""
+    """A task that was compared. `evidence`: all known evidence, including that of this comparison;
+    `added`: the number of events that this comparison added."""
 
     evidence: ReconciliationEvidence
     added: int
@@ -63,15 +63,15 @@ class PeriodComparison:
         self._now = now
 
     async def compare(self, period: TwilioPeriod) -> list[ComparedTask]:
-        """Compare a period. Raises `TwilioError` and Kafka's errors; then the period must be
-        compared again, which writes nothing twice that was written before."""
+        """Compare a period. Raise `TwilioError` and Kafka's errors: the period must then be
+        compared again, which does not repeat records that were already written."""
         every = await self._lists.accepted(period)
         listed = [e for e in every if self._is_voice(e)]
         tasks = listed_tasks(_reservations(listed), await self._lists.conferences(period))
         accepted = {event.task_sid for event in listed}
         for event in every:
             if event.task_sid not in accepted:
-                tasks.pop(event.task_sid, None)  # of another channel: its conference is no call
+                tasks.pop(event.task_sid, None)  # not voice: its conference is not a call
         chosen = [t for t in tasks.values() if t.task_sid in accepted or _ended_in(t, period)]
         known = await known_tasks(self._settings, [t.task_sid for t in chosen], period.begins_at)
         events: dict[str, list[ListedEvent]] = {}
@@ -123,7 +123,7 @@ class PeriodComparison:
         if not is_news(before, found):
             assert before is not None
             return ComparedTask(before, 0)
-        # The events first: evidence says that they were added.
+        # Write the events first: the evidence says that they were added.
         await self._add(added)
         await self._publish(RECONCILIATION_EVIDENCE, task.task_sid, encode(found))
         whole = found if before is None else merged(before, found)
@@ -132,8 +132,8 @@ class PeriodComparison:
     async def _missing_events(
         self, task: ListedTask, listed: Sequence[ListedEvent], period: TwilioPeriod, now: int
     ) -> list[CtiEvent]:
-        """Return the events of the task for `cti.events`. An acceptance that is in the list of the
-        period may be missing in the list of the task, which Twilio makes later."""
+        """Return the events of the task for `cti.events`. An acceptance in the period's list may be
+        missing from the task's list, because Twilio updates that one later."""
         events = {e.event_sid: e for e in listed}
         for event in await self._lists.task_events(task.task_sid, period, now):
             events[event.event_sid] = event

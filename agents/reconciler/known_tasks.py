@@ -16,8 +16,8 @@ from schemas.topics import CONTACTS, RECONCILIATION_EVIDENCE, RECONCILIATIONS, T
 async def known_tasks(
     settings: Settings, task_sids: Collection[str], begins_at: int
 ) -> Mapping[str, KnownTask]:
-    """Return what the log knows of the tasks, whose calls are of `begins_at` (ms) or later. A
-    contact is on `contacts` at its latest version, which is later than its call's beginning."""
+    """Return the contacts and evidence of the tasks on the log. Their calls must have begun at
+    `begins_at` (ms) or later: the latest version of a contact is written after its call began."""
     found: dict[str, KnownTask] = {}
     topics = (CONTACTS, RECONCILIATION_EVIDENCE)
     for record in await _records(settings, topics, task_sids, begins_at):

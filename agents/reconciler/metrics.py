@@ -9,12 +9,12 @@ PERIODS = Counter(
 TASKS = Counter("flexcapture_reconciler_tasks", "Tasks that were compared with Twilio's records")
 ADDED_EVENTS = Counter(
     "flexcapture_reconciler_added_events",
-    "Events that Event Streams never delivered and that were added from Twilio's lists",
+    "Events added from Twilio's lists because Event Streams never delivered them",
 )
 FOREIGN_ROWS = Counter(
     "flexcapture_reconciler_foreign_rows", "Rows of Twilio's lists that belong to another account"
 )
 BEHIND_SECONDS = Gauge(
     "flexcapture_reconciler_behind_seconds",
-    "For how long a period of this process has been due, while none could be completed",
+    "Time for which a period of this process has been due without any being completed",
 )

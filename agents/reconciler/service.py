@@ -1,4 +1,4 @@
-"""The role reconciler: compares periods as they become due.
+"""The reconciler: compares periods as they become due.
 
 The periods are shared through the consumer group `reconciler`: a process compares those whose names
 belong to its partitions of `reconciliation.windows`. A period that is done has a record there. A
@@ -7,8 +7,6 @@ process that is killed in the middle of a period leaves no record, so another on
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
@@ -20,7 +18,7 @@ from agents.reconciler.twilio_lists import TwilioLists
 from agents.twilio_history.client import history_api
 from agents.twilio_history.membership import GROUP
 from pipeline.reconciliation.windows import KEPT_MS, ReconciliationRhythm, TwilioPeriod, due
-from pipeline.runtime.kafka import IDLE_FETCH_MS, consumer, partition_of, producer
+from pipeline.runtime.kafka import IDLE_FETCH_MS, consumer, partition_of, started_producer
 from pipeline.runtime.kafka_watch import using_kafka
 from pipeline.runtime.log_clock import LogClock, log_clock
 from pipeline.runtime.log_reader import Log
@@ -47,7 +45,7 @@ REBALANCE_MS = 30_000
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
-    """Compare periods until `stop` is set. Without credentials the role is idle and healthy."""
+    """Run the reconciler until `stop` is set. Without credentials it is idle and healthy."""
     if settings.twilio_account_sid is None or settings.rest_credentials is None:
         log.warning("no Twilio credentials: nothing is compared with Twilio's records")
         health.good("starting")
@@ -57,23 +55,12 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         log_clock(settings, health) as clock,
         using_kafka(settings, health, reads=READS, writes=WRITES, groups=[Role.RECONCILER, GROUP]),
         history_api(settings, health) as api,
-        started_producer(settings) as sender,
+        started_producer(settings, Role.RECONCILER, health) as sender,
     ):
         await clock.settled(stop)
         lists = TwilioLists(api, settings.twilio_workspace_sid)
         comparison = PeriodComparison(settings, lists, sender, clock.now)
         await Reconciler(settings, comparison, sender, clock, health).run(stop)
-
-
-@asynccontextmanager
-async def started_producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
-    """Provide a producer that is started, and stopped at the end of the block."""
-    made = producer(settings, source=Role.RECONCILER)
-    await made.start()
-    try:
-        yield made
-    finally:
-        await made.stop()
 
 
 class Reconciler(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
@@ -117,7 +104,9 @@ class Reconciler(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         try:
             self._health.good("starting")
             while not stop.is_set():
-                member.pause(*(member.assignment() - member.paused()))  # it is only a lease
+                member.pause(
+                    *(member.assignment() - member.paused())
+                )  # only the assignment matters
                 self._working = asyncio.create_task(self._work(), name="comparison")
                 stopping = asyncio.create_task(stop.wait())
                 await asyncio.wait([self._working, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -134,7 +123,7 @@ class Reconciler(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self,
         revoked: set[TopicPartition],  # noqa: ARG002  # always all partitions
     ) -> None:
-        """Stop the comparison under way: its period may be another process's now."""
+        """Stop the comparison under way: another process may own its period now."""
         self._owned = frozenset()
         await self._interrupt()
 
@@ -175,7 +164,8 @@ class Reconciler(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         return [period for period in found if _partition(period.name) in self._owned]
 
     async def _load(self) -> None:
-        """Read which periods of our partitions are done, also by an earlier owner."""
+        """Read which periods of our partitions are done, including those that an earlier owner
+        compared."""
         reader = Log(self._settings, lambda *_: None)
         await reader.start()
         try:

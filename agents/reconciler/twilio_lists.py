@@ -1,4 +1,4 @@
-"""Twilio's lists of what existed: accepted reservations, conferences, participants, recordings."""
+"""Read Twilio's lists of accepted reservations, conferences, participants and recordings."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
@@ -25,9 +25,9 @@ log = structlog.get_logger(__name__)
 
 ACCEPTED = "reservation.accepted"
 MAX_LEGS = 10
-"""The most legs of a task whose recordings are looked for."""
+"""The greatest number of legs of a task for which recordings are looked up."""
 _ABSENT = frozenset({400, 403, 404})
-"""Answers for a resource that was deleted, or that the account may not see."""
+"""HTTP statuses for a resource that was deleted, or that the account may not see."""
 
 
 class TwilioLists:
@@ -52,8 +52,8 @@ class TwilioLists:
         return [event for event in found if event.task_sid == task_sid]
 
     async def conferences(self, period: TwilioPeriod) -> list[tuple[str, EndedConference]]:
-        """Return task and conference of those that are over, of all UTC days that the period
-        touches."""
+        """Return the conferences that are over, each with its task SID, of all UTC days that the
+        period touches."""
         first, last = conference_days(period)
         query = {"DateCreated>": first, "DateCreated<": last, "Status": "completed"}
         url = f"{self._account}/Conferences.json"
@@ -64,8 +64,8 @@ class TwilioLists:
         return found
 
     async def call_sids(self, conference_sid: str) -> tuple[str, ...]:
-        """Return the call SIDs of a conference's participants. Only Voice Insights lists those of
-        one that is over."""
+        """Return the call SIDs of the participants of a conference that is over. Only Voice
+        Insights lists them."""
         insights = f"{INSIGHTS}/Conferences/{conference_sid}/Participants"
         plain = f"{self._account}/Conferences/{conference_sid}/Participants.json"
         rows = await self._rows_if_any("participants", insights, "participants")
@@ -73,7 +73,7 @@ class TwilioLists:
         return tuple(sorted({sid for row in rows if (sid := participant_call(row))}))
 
     async def child_calls(self, call_sid: str) -> tuple[str, ...]:
-        """Return the legs that the leg dialed."""
+        """Return the call SIDs of the legs that this leg dialed."""
         query = {"ParentCallSid": call_sid}
         rows = await self._rows_if_any("calls", f"{self._account}/Calls.json", "calls", query)
         return tuple(sorted({sid for r in rows if (sid := valid_sid(SidKind.CALL, r.get("sid")))}))
@@ -81,7 +81,7 @@ class TwilioLists:
     async def recordings(
         self, conference_sids: Iterable[str], call_sids: Iterable[str]
     ) -> tuple[TwilioRecording, ...]:
-        """Return the recordings of conferences and legs, also deleted ones that Twilio still
+        """Return the recordings of conferences and legs, including deleted ones that Twilio still
         lists."""
         queries = [{"ConferenceSid": sid} for sid in conference_sids]
         queries += [{"CallSid": sid} for sid in sorted(call_sids)[:MAX_LEGS]]
@@ -125,7 +125,8 @@ class TwilioLists:
             return []
 
     def _own(self, rows: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
-        """Yield the rows without those of another account, a subaccount say."""
+        """Yield the rows of this account; leave out and count those of another, such as a
+        subaccount."""
         for row in rows:
             if row.get("account_sid") in (None, "", self._api.account_sid):
                 yield row

@@ -24,7 +24,7 @@ async def read_checkpoints(
     The greatest offset need not be in a recording's last record: a recorder that had lost the
     partition may have written once more.
 
-    Raises `Undecodable` for a checkpoint of an unknown type: without it, a running recording would
+    Raise `Undecodable` for a checkpoint of an unknown type: without it, a running recording would
     begin again.
     """
     found: dict[int, dict[bytes, Checkpoint]] = {partition: {} for partition in partitions}

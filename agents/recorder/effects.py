@@ -86,7 +86,7 @@ class Effects:
         - Recordings with missing parts are not stored: see `broken`.
         - The work of partitions that are `late` continues or waits.
 
-        Raises `GivenUp`, and errors for which a retry does not help.
+        Raise `GivenUp`, and errors for which a retry does not help.
         """
         began, cuts, ended = in_turn([*self._late.take_back(), *work])
         # 1. Recordings that began, and refused records. 2. Segments. 3. Recordings that ended: they
@@ -118,7 +118,7 @@ class Effects:
         """Make all segments safe that were carried out, then publish the last checkpoint of each
         media stream.
 
-        Raises as `carry_out` does, and `StoreError`: then nothing carried out since the last
+        Raise as `carry_out` does, and `StoreError`: then nothing carried out since the last
         `settle` counts, and its records must be read again.
         """
         await self._keeping.sync()  # first the audio, then the checkpoints that refer to it

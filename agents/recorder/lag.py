@@ -58,7 +58,7 @@ class Lag:
         self._gauges.keep(())
 
     def not_begun(self, numbers: Iterable[int]) -> set[int]:
-        """Return those of the partitions of which no position is known."""
+        """Return those of the partitions for which no position is known."""
         return set(numbers) - self._places.keys()
 
     def wait_at(self, offsets: Mapping[int, int]) -> None:
@@ -66,8 +66,8 @@ class Lag:
         self._waiting = dict(offsets)
 
     def untimed(self, ends: Mapping[int, int]) -> dict[int, int]:
-        """Return the first unread offset, by partition, of which `note_times` must get the
-        timestamp. `ends`: end offset by partition number."""
+        """Return, by partition, the first unread offset if its timestamp must be passed to
+        `note_times`. `ends`: end offset by partition number."""
         unread = {n: offset for n, (offset, at) in self._unread(ends).items() if not at}
         return {n: offset for n, offset in unread.items() if (n, offset) not in self._times}
 
@@ -100,7 +100,8 @@ class Lag:
             self._gauges.show(MEDIA.name, n, records.get(n, 0), ages.get(n, 0) / 1000)
 
     def _unread(self, ends: Mapping[int, int]) -> dict[int, tuple[int, int]]:
-        """Return first unread offset and known timestamp, else 0, of partitions with any."""
+        """Return, for each partition with unread records, the offset of the first one and its
+        timestamp (0 if not known)."""
         places = self._places | {n: (offset, 0) for n, offset in self._waiting.items()}
         return {n: place for n, place in places.items() if place[0] < ends.get(n, 0)}
 

@@ -28,7 +28,7 @@ class LatePartitions:
         return frozenset(self._tasks)
 
     def take_back(self) -> list[Work]:
-        """Return the work that waited for partitions that are no longer late. Raises the error that
+        """Return the work that waited for partitions that are no longer late. Raise the error that
         their current work failed with."""
         left: list[Work] = []
         for partition, task in list(self._tasks.items()):
@@ -54,7 +54,7 @@ class LatePartitions:
         """Carry out an action for the group of each partition. A partition that takes longer than
         `PATIENCE_S` becomes late; return without it.
 
-        None of the partitions may be late before the call. Raises what `action` raises within this
+        None of the partitions may be late before the call. Raise what `action` raises within this
         time.
         """
         tasks = {n: asyncio.ensure_future(action(group)) for n, group in groups.items()}

@@ -46,7 +46,7 @@ HALF_WRITTEN_S = 24 * 60 * 60.0
 
 
 class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """The loop: poll, fold, carry out, commit."""
+    """The recorder's loop: poll, fold, carry out the effects, commit."""
 
     def __init__(
         self,
@@ -244,7 +244,9 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             with self._watch.working():
                 await self._commit(None)
         except (GivenUp, StoreError, KafkaError) as error:
-            log.warning("could not hand over; records will be read again", error=repr(error))
+            log.warning(
+                "cannot hand over the partitions; records will be read again", error=repr(error)
+            )
 
     async def _commit(self, stalled_ms: int | None) -> None:
         """Commit the safe offsets. `stalled_ms`: see `STALLED_MS`; None: first write checkpoints of

@@ -41,7 +41,7 @@ class Retry:
     async def persist(self, action: Callable[[], Awaitable[T]]) -> T:
         """Return the result of `action`; retry while the store or Kafka fails.
 
-        Raises `GivenUp` once `giving_up` is set, and errors for which a retry does not help."""
+        Raise `GivenUp` once `giving_up` is set, and errors for which a retry does not help."""
         delay, began, failing = FIRST_DELAY_S, time.monotonic(), ""
         try:
             while True:

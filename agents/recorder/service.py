@@ -12,8 +12,7 @@ import structlog
 
 from agents.recorder.effects import Effects
 from agents.recorder.recorder import Recorder
-from pipeline.runtime import kafka
-from pipeline.runtime.kafka_answers import until_answered
+from pipeline.runtime.kafka import started_producer
 from pipeline.runtime.kafka_watch import using_kafka
 from pipeline.runtime.log_clock import log_clock
 from pipeline.runtime.settings import Role, Settings
@@ -30,7 +29,7 @@ the processor time and finds nothing."""
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
-    """Record until `stop` is set. Raises if it cannot continue."""
+    """Record until `stop` is set. Raise if it cannot continue."""
     gc.freeze()  # the objects so far live as long as the process
     gc.set_threshold(GARBAGE_AFTER)
     url = settings.need("recordings_url", "file:///directory or s3://bucket/prefix")
@@ -44,14 +43,10 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
             writes=[RECORDINGS, RECORDER_CHECKPOINTS, DEAD_LETTERS],
             groups=[Role.RECORDER],
         ),
+        started_producer(settings, Role.RECORDER, health) as producer,
     ):
-        producer = kafka.producer(settings, source=Role.RECORDER)
-        try:
-            await until_answered(producer.start, "the producer's start", health)
-            await clock.settled(stop)
-            if stop.is_set():
-                return
-            effects = Effects(settings, health, store, producer, clock.now)
-            await Recorder(settings, store, effects, clock).run(health, stop)
-        finally:
-            await producer.stop()
+        await clock.settled(stop)
+        if stop.is_set():
+            return
+        effects = Effects(settings, health, store, producer, clock.now)
+        await Recorder(settings, store, effects, clock).run(health, stop)

@@ -15,7 +15,7 @@ from pipeline.runtime import kafka
 
 LAG_EVERY_S = 5.0
 ASSIGNED_S = 0.5
-"""Interval between looks for the first partitions."""
+"""Interval (s) between checks for the first partitions."""
 Timestamps = Callable[[Mapping[TopicPartition, int]], Awaitable[Mapping[TopicPartition, int]]]
 LONG_ROUND_S = 5.0
 """A round that takes longer than this (s) is waiting for the store or Kafka."""

@@ -36,15 +36,16 @@ from schemas.topics import RECORDINGS
 log = structlog.get_logger(__name__)
 
 PASSING_STATUSES = frozenset({401, 403, 408, 429})
-"""Refusals that concern the account or the moment. Any other below 500 concerns the recording."""
+"""HTTP statuses that concern the account, or that may pass. Any other status below 500 concerns the
+recording."""
 PASSING_DELETION = frozenset({408, 429})
-"""Of a deletion also 401 and 403 are final: the credentials have just been good for reading, and
-may not delete."""
+"""The same for a deletion. There 401 and 403 are final: the credentials were just accepted for
+reading, so they lack the right to delete."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptParts:
-    """The surroundings of attempts. `deletes`: delete recordings at Twilio once they are stored and
+    """The parts that attempts need. `deletes`: delete recordings at Twilio once they are stored and
     verified."""
 
     settings: Settings
@@ -63,8 +64,8 @@ class Attempts:
         self._parts = parts
 
     async def attempt(self, job: RetrievalJob, now: int) -> RetrievalJob:
-        """Return the job after an attempt at `now` (ms, log time). Its new recordings are announced
-        on `recordings` before. Raise Kafka's errors."""
+        """Make an attempt at `now` (ms, log time), announce the new recordings on `recordings`, and
+        return the changed job. Raise Kafka's errors."""
         try:
             after = await self._carried_out(job, now)
         except KafkaError:
@@ -75,7 +76,7 @@ class Attempts:
             self._parts.health.bad(name, str(error))
             log.warning("retrieval failed; trying again", task_sid=job.task_sid, error=str(error))
             return self._failed(job, str(error), now)
-        except Exception as error:  # of this call's data, or the disk: other calls go first
+        except Exception as error:  # this call's data, or the disk: do not block others
             log.exception("retrieval failed; trying again", task_sid=job.task_sid)
             return self._failed(job, repr(error), now)
         self._parts.health.good("recordings-store")
@@ -83,7 +84,7 @@ class Attempts:
         ATTEMPTS.labels(after.state).inc()
         if after.state != RetrievalState.WAITING:
             OVER.labels(after.state).inc()
-            log.info("retrieval over", task_sid=job.task_sid, state=after.state, why=after.reason)
+            log.info("retrieval ended", task_sid=job.task_sid, state=after.state, why=after.reason)
         return after
 
     def _failed(self, job: RetrievalJob, why: str, now: int) -> RetrievalJob:
@@ -108,7 +109,8 @@ class Attempts:
         self, job: RetrievalJob, contact: Contact, source: SourceRecording, stored: list[Span]
     ) -> list[RetrievedRecording]:
         """Fetch the wanted time of one recording, and add it to `stored`. A part that was stored
-        before, without a result in the job, is announced again; what it lacks is another part."""
+        earlier and is not in the job is announced again; time that it lacks is stored as another
+        part."""
         found: list[RetrievedRecording] = []
         kept: list[StoredAudio] = []
         while not kept or self._lacks_some(job, contact, source, kept[-1], stored):
@@ -184,7 +186,7 @@ def _result(order: Order, done: StoredAudio) -> RetrievedRecording:
 def _refused(order: Order, why: str) -> RetrievedRecording:
     REFUSED.inc()
     log.warning(
-        "recording of Twilio's cannot be used",
+        "a recording of Twilio cannot be used",
         task_sid=order.contact.task_sid,
         recording_sid=order.source.sid,
         why=why,

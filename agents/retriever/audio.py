@@ -1,4 +1,4 @@
-"""The audio files of a retrieval: reading what Twilio delivered, and writing the recording.
+"""The audio files of a retrieval: read the file that Twilio delivered, and write the recording.
 
 Files are read in pieces, in threads, so that a day of audio needs little memory.
 """
@@ -41,7 +41,7 @@ class DeliveredFile:
 
     def pieces(self, first: int = 0, last: int | None = None) -> Iterator[tuple[np.ndarray, ...]]:
         """Yield the mu-law samples of each channel, in pieces, from sample `first` up to `last`.
-        It blocks."""
+        This blocks."""
         layout = self.layout
         end = layout.samples if last is None else last
         with self.path.open("rb") as file:
@@ -54,7 +54,7 @@ class DeliveredFile:
                 yield channels_of(data, layout)
 
     def envelopes(self, moved: Callable[[], None] = lambda: None) -> Sides:
-        """Return the envelope of each channel. It blocks. `moved` is called after each piece."""
+        """Return the envelope of each channel. This blocks. `moved` is called after each piece."""
         found = []
         for piece in self.pieces():
             found.append([envelope(channel) for channel in piece])
@@ -65,9 +65,9 @@ class DeliveredFile:
 def opened(
     path: Path, encryption: Encryption | None, keys: Iterable[RSAPrivateKey]
 ) -> DeliveredFile:
-    """Return the delivered file, decrypted if it is encrypted. It blocks. Raise `NotUsable`."""
+    """Return the delivered file, decrypted if it is encrypted. This blocks. Raise `NotUsable`."""
     if encryption is not None:
-        # A name of its own: a thread of an attempt that was given up may still write.
+        # Use a new name: a thread of an attempt that was given up may still be writing.
         plain = path.with_name(f"{path.stem}-{secrets.token_hex(8)}.plain")
         _decrypt(path, plain, encryption, tuple(keys))
         path = plain
@@ -122,7 +122,7 @@ def _sides(data: bytes) -> Sides:
 
 
 class RecoveredFile:
-    """The WAV to store, made piece by piece: `chunks` yields it, and `sha256` is known then."""
+    """The WAV to store, made piece by piece. `chunks` yields it; `sha256` is valid afterwards."""
 
     def __init__(self, source: DeliveredFile, cut: Cut, channel: CustomerChannel) -> None:
         self._source, self._cut, self._channel = source, cut, channel
@@ -135,7 +135,7 @@ class RecoveredFile:
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of all that was yielded, in hexadecimal."""
+        """The SHA-256 of all yielded bytes, in hexadecimal."""
         return self._digest.hexdigest()
 
     async def chunks(self) -> AsyncIterator[bytes]:

@@ -1,7 +1,7 @@
-"""Download a recording of Twilio's to a local file, in ranges, and continue one that was begun.
+"""Download one of Twilio's recordings to a local file, in ranges; continue a partial file.
 
-A range holds one of the installation's few request permits for a short time only. The file stays
-until it is stored: a retriever that was killed continues it.
+A range holds one of the installation's few request permits for a short time only. The file is kept
+until it is stored, so that a retriever that was killed can continue it.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from pathlib import Path
 from aiohttp import BasicAuth, ClientError, ClientResponse, ClientSession, ClientTimeout
 
 from agents.retriever.metrics import BYTES
+from pipeline.error_text import typed_error_text
 from pipeline.lenient_json import Unreadable, loads
 from pipeline.recovery.wav_file import NotUsable
 from pipeline.runtime.twilio_http import TwilioError
@@ -29,13 +30,13 @@ MAX_REFUSAL_BYTES = 64 * 1024
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})")
 
 CarryOut = Callable[[str, Callable[[], Awaitable["DownloadedPart"]]], Awaitable["DownloadedPart"]]
-"""Sends a request with a permit, and repeats it if that is of use."""
+"""Sends a request with a permit, and repeats it if that may help."""
 
 
 @dataclass(frozen=True, slots=True)
 class DownloadedPart:
-    """The result of one request: the bytes in the file now, and the size of the whole; None: the
-    server does not say."""
+    """The result of one request: the number of bytes in the file now, and the size of the whole
+    recording (None if the server does not state it)."""
 
     written: int
     total: int | None
@@ -56,8 +57,8 @@ class Downloader:
         self._carry_out = carry_out
 
     async def fetch(self, url: str, query: Mapping[str, str], path: Path) -> int:
-        """Download to `path`, which may have the beginning already; return the size. Raise
-        `TwilioError`, `NotUsable`, `NoSuchChannels`."""
+        """Download to `path`, which may already hold the beginning; return the size. Raise
+        `TwilioError`, `NotUsable` or `NoSuchChannels`."""
         part = DownloadedPart(await asyncio.to_thread(_size, path), None)
         while part.total is None or part.written < part.total:
             at = part.written
@@ -90,12 +91,12 @@ class Downloader:
         except TimeoutError:
             raise TwilioError(0, None, f"no answer within {REQUEST_S:g} s") from None
         except (ClientError, OSError) as error:
-            raise TwilioError(0, None, f"{type(error).__name__}: {error}"[:300]) from None
+            raise TwilioError(0, None, typed_error_text(error)[:300]) from None
 
 
 async def _taken(answer: ClientResponse, path: Path, at: int) -> DownloadedPart:
     if answer.status == 416 and at:
-        # The file that was begun is as long as the recording, or does not belong to it.
+        # The partial file is already as long as the recording, or belongs to another one.
         total = answer.headers.get("Content-Range", "").rpartition("/")[2]
         if total.isdigit() and int(total) == at:
             return DownloadedPart(at, at)
@@ -115,7 +116,7 @@ async def _taken(answer: ClientResponse, path: Path, at: int) -> DownloadedPart:
 
 
 async def _append(answer: ClientResponse, path: Path, at: int, size: int | None) -> int:
-    """Write the body at `at`, and cut off what the file has behind it. Return the file's size."""
+    """Write the body at position `at`, and truncate the file after it. Return the file's size."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     with os.fdopen(descriptor, "r+b") as file:
         file.truncate(at)

@@ -40,7 +40,7 @@ def _keep(jobs: Jobs, task_sid: str, value: bytes | None) -> None:
 async def write_job(
     producer: AIOKafkaProducer, settings: Settings, task_sid: str, job: RetrievalJob | None
 ) -> None:
-    """Write a version of a job and wait for Kafka's acknowledgement. None: forget the job."""
+    """Write a version of a job and wait for Kafka's acknowledgement. None deletes the job."""
     value = None if job is None else encode(job)
     topic = settings.prefixed(RETRIEVALS.name)
     await producer.send_and_wait(topic, value, key=task_sid.encode())

@@ -49,12 +49,12 @@ log = structlog.get_logger(__name__)
 PIECE_BYTES = 8 << 20
 READING = "reading the recordings store"
 MAX_COMPARED = 5
-"""The most recordings of a call with which one of Twilio's is compared: the longest."""
+"""Twilio's recording is compared with at most this many recordings of the call, the longest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to fetch: a recording of Twilio's for a call, and the time of it to keep."""
+    """A request to fetch one of Twilio's recordings for a call, with the time to keep."""
 
     contact: Contact
     source: SourceRecording
@@ -64,8 +64,8 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class StoredAudio:
-    """A stored recording to announce, and the confidence of its alignment. `is_new`: it is what was
-    ordered, and not what an earlier order has stored, of which the result was lost."""
+    """A stored recording to announce, and the confidence of its alignment. `is_new`: it was stored
+    by this order, and not by an earlier one whose result was lost."""
 
     announcement: RecordingCompleted
     confidence: str
@@ -102,12 +102,13 @@ class Retrieval:
         return _stored(found, key, is_new=False)
 
     async def carry_out(self, order: Order) -> StoredAudio:
-        """Fetch, decode, align, cut and store; return what to announce. Raise `NotUsable` if it can
-        never be used, `TwilioError` and `StoreError` if it may be possible later.
+        """Fetch, decode, align, cut and store; return the recording to announce. Raise `NotUsable`
+        if the recording can never be used, `TwilioError` or `StoreError` if a later attempt may
+        succeed.
 
-        1. The audio is stored. 2. The manifest, unless there is one: the first decides. 3. Only
-        then is the downloaded file deleted. After a failure that may pass it stays, to be
-        continued. Decrypted audio never stays.
+        1. The audio is stored. 2. The manifest is stored, unless there is one already: the first
+        one counts. 3. Only then is the downloaded file deleted. After a failure that may pass, it
+        is kept and continued later. Decrypted audio is never kept.
         """
         if (before := await self.stored_before(order)) is not None:
             self._clean_up(order)
@@ -153,8 +154,8 @@ class Retrieval:
         file = RecoveredFile(delivered, recovered.cut, recovered.channel)
         of_manifest = manifest_key(order.contact.task_sid, order.source, order.part)
         with self.steps.step("writing the recordings store") as moved:
-            # The name of the audio has its hash, so it is made twice: for the hash, and to be
-            # stored.
+            # The name of the audio contains its hash, so the audio is made twice: once to compute
+            # the hash, once to store it.
             async for _ in file.chunks():
                 moved()
             key = audio_key(recovered, file.sha256)
@@ -234,7 +235,7 @@ class Retrieval:
         try:
             captured = await captured_sides(self._store, recording, *around)
         except FileNotFoundError:
-            return None  # deleted: then there is nothing to compare with
+            return None  # deleted: there is nothing to compare with
         if captured is None:
             return None
         begins_at, sides = captured
@@ -243,8 +244,8 @@ class Retrieval:
         return await asyncio.to_thread(compare, part, envelopes, offset)
 
     def _path(self, order: Order) -> Path:
-        """Return the path of the download. Calls that share a recording have a file each: their
-        attempts may run at the same time."""
+        """Return the path of the download. Calls that share a recording use separate files, because
+        their attempts may run at the same time."""
         return self._directory / f"{order.contact.task_sid}-{order.source.sid}.wav"
 
     def _clean_up(self, order: Order, which: str = "*") -> None:

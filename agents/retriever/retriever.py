@@ -1,4 +1,4 @@
-"""Read contacts, keep the jobs that follow from them, and carry out those that are due."""
+"""Read contacts, keep the retrieval jobs that they require, and carry out those that are due."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -48,9 +48,10 @@ ATTEMPTS_AT_ONCE = 4
 
 
 class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """The loop: poll, fold contacts into jobs, write the jobs, commit, begin due attempts.
+    """The retriever's loop: poll, fold contacts into jobs, write the jobs, commit, begin due
+    attempts.
 
-    Attempts run beside the loop, one for each call. Only their results are written by it.
+    Attempts run beside the loop, at most one for each call. The loop writes their results.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         self._guard = RebalanceGuard()
 
     async def run(self, health: Health, stop: asyncio.Event) -> None:
-        """Work until `stop` is set. Attempts under way are then given up; they are begun again."""
+        """Work until `stop` is set. Attempts under way are then given up, and begun again later."""
         self._consumer.subscribe([self._settings.prefixed(CONTACTS.name)], listener=self)
         try:
             await until_answered(self._consumer.start, "joining the group", health)
@@ -109,7 +110,7 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         self,
         revoked: set[TopicPartition],  # noqa: ARG002  # always all partitions
     ) -> None:
-        """Give up running attempts: another retriever continues it."""
+        """Give up running attempts: another retriever continues their jobs."""
         self._guard.beginning()
         async with self._guard.between():
             await self._give_up()
@@ -148,7 +149,7 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         messages: Mapping[TopicPartition, Sequence[ConsumerRecord]],
         moved: Callable[[], None],
     ) -> None:
-        # 1. Know the jobs. 2. Write the jobs that contacts begin or change. 3. Only then commit.
+        # 1. Read the jobs. 2. Write the jobs that contacts begin or change. 3. Only then commit.
         # 4. Write the results of attempts. 5. Forget old jobs. 6. Begin due attempts.
         await self._read_jobs(moved)
         offsets: dict[TopicPartition, int] = {}
@@ -217,7 +218,7 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
     async def _write(self, partition: int, job: RetrievalJob) -> None:
         try:
             await write_job(self._producer, self._settings, job.task_sid, job)
-        except REFUSED:  # of one call: it must not stop the others
+        except REFUSED:  # concerns one call: it must not stop the others
             log.exception(
                 "Kafka refuses a retrieval job; it is lost if this process ends before the job",
                 task_sid=job.task_sid,

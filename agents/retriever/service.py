@@ -1,4 +1,4 @@
-"""The retriever: fetches audio that was missed from Twilio's own recordings.
+"""The retriever: fetches missed audio from Twilio's own recordings.
 
 It is driven by `contacts` alone. Its progress is on `retrievals` (docs/recovery.md).
 """
@@ -17,8 +17,8 @@ log = structlog.get_logger(__name__)
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
-    """Retrieve until `stop` is set. Raises if it cannot continue. Without anything to retrieve, by
-    the settings, it is idle and healthy."""
+    """Run the retriever until `stop` is set. Raise if it cannot continue. If the settings require
+    no retrieval, it is idle and healthy."""
     recovery = effective(settings.recovery, settings.capture)
     POST_CALL.set(settings.capture is CaptureMode.POST_CALL)
     if recovery is Recovery.OFF:

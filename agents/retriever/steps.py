@@ -1,5 +1,6 @@
-"""The steps of a retriever's work that may hang: on a disk, on the recordings store, on Kafka.
-Requests to Twilio are none, since they have limits of their own and may wait for permits."""
+"""Track the steps of a retriever's work that may hang: on a disk, on the recordings store, on
+Kafka. Requests to Twilio are not tracked, because they have their own limits and may wait for
+permits."""
 
 import itertools
 import time
@@ -18,7 +19,7 @@ class WorkStep:
 
 
 class WorkSteps:
-    """The steps under way, of all attempts and of the loop. `clock`: seconds that only grow."""
+    """The steps under way, of all attempts and of the loop. `clock`: a monotonic clock (s)."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -41,8 +42,8 @@ class WorkSteps:
             del self._steps[step.number]
 
     def slowest(self) -> tuple[str, object]:
-        """Return the step that has made no progress for longest (empty: there is none), and a value
-        that differs after its next progress. For `end_if_stuck`: one that hangs is seen although
-        others move."""
+        """Return the step that has made no progress for longest (empty if there is none), and a
+        value that differs after its next progress. This lets `end_if_stuck` notice a step that
+        hangs while others progress."""
         step = min(self._steps.values(), key=lambda step: step.moved_at, default=None)
         return ("", None) if step is None else (step.what, (step.number, step.moved_at))

@@ -1,4 +1,4 @@
-"""The retriever's requests: the recordings of a call, their audio, the first participant."""
+"""The retriever's requests to Twilio: a call's recordings, their audio, the first participant."""
 
 import asyncio
 from collections.abc import Iterable
@@ -17,7 +17,8 @@ from pipeline.twilio.urls import API, moved
 
 INSIGHTS = "https://insights.twilio.com/v1"
 MAX_LEGS = 20
-"""The most legs of a call of which recordings are listed, besides those of its conferences."""
+"""The greatest number of legs of a call for which recordings are listed, besides those of its
+conferences."""
 TWO_CHANNELS = {"RequestedChannels": "2"}
 
 
@@ -33,7 +34,8 @@ class TwilioRecordings:
 
     async def of_call(self, task_sid: str, call_sids: Iterable[str]) -> list[SourceRecording]:
         """Return the recordings of the task's conferences and of these legs, each once. A leg may
-        also have been in another task's conference: its recording is that call's."""
+        also have been in another task's conference; that conference's recordings belong to the
+        other call and are left out."""
         rows: list[dict[str, Any]] = []
         conferences = await self._conferences(task_sid)
         for conference in conferences:
@@ -45,9 +47,9 @@ class TwilioRecordings:
         return list({s.sid: s for s in found if s and s.conference_sid in own}.values())
 
     async def first_joined(self, conference_sid: str) -> frozenset[str]:
-        """Return the call SID of the conference's first participant; several if Twilio states the
-        same time for them, none if it is not known. Twilio keeps this for 30 days, and not on every
-        account."""
+        """Return the call SID of the conference's first participant: several if Twilio states the
+        same time for them, none if it is not known. Twilio keeps this information for 30 days, and
+        not for every account."""
         url = f"{INSIGHTS}/Conferences/{conference_sid}/Participants"
         try:
             rows = await self._api.rows("conference-participants", url, "participants")
@@ -65,8 +67,8 @@ class TwilioRecordings:
         return frozenset(call_sid for at, call_sid in joined if at == first)
 
     async def download(self, source: SourceRecording, path: Path) -> int:
-        """Download the audio to `path`; return its size. With two channels, if there are two. Raise
-        `NotUsable` too."""
+        """Download the audio to `path`, with two channels if there are two; return its size. Also
+        raise `NotUsable`."""
         url = moved(f"{self._account}/Recordings/{source.sid}.wav", self._api.rest.base_url)
         if source.channels != 1 and source.encryption is None:
             try:
@@ -99,6 +101,6 @@ class TwilioRecordings:
 
     async def _recordings(self, query: dict[str, str]) -> list[dict[str, Any]]:
         url = f"{self._account}/Recordings.json"
-        # Deleted ones are listed too: then the reason is known at once.
+        # List deleted recordings too, so that the reason for missing audio is known at once.
         query = {**query, "IncludeSoftDeleted": "true"}
         return await self._api.rows("recordings", url, "recordings", query)

@@ -1,4 +1,4 @@
-"""A retriever at work: its clients and its parts."""
+"""Run a retriever: create its clients and parts."""
 
 import asyncio
 import time
@@ -20,8 +20,7 @@ from agents.twilio_history.membership import GROUP
 from pipeline.recovery.decryption import private_keys
 from pipeline.recovery.jobs import Timing
 from pipeline.recovery.wanted import Recovery
-from pipeline.runtime import kafka
-from pipeline.runtime.kafka_answers import until_answered
+from pipeline.runtime.kafka import started_producer
 from pipeline.runtime.kafka_watch import using_kafka
 from pipeline.runtime.log_clock import log_clock
 from pipeline.runtime.settings import PREFIX, Role, Settings, SettingsError
@@ -35,7 +34,7 @@ HALF_WRITTEN_S = 24 * 60 * 60.0
 async def retrieve(
     settings: Settings, health: Health, stop: asyncio.Event, recovery: Recovery
 ) -> None:
-    """Retrieve until `stop` is set. Raises if it cannot continue."""
+    """Retrieve until `stop` is set. Raise if it cannot continue."""
     url = settings.need("recordings_url", "file:///directory or s3://bucket/prefix")
     keys = decryption_keys(settings)
     store = await opened_store(url, health)
@@ -56,46 +55,43 @@ async def retrieve(
         history_api(settings, health) as api,
         ClientSession() as session,
         download_directory(settings) as directory,
+        started_producer(settings, Role.RETRIEVER, health) as producer,
     ):
-        producer = kafka.producer(settings, source=Role.RETRIEVER)
-        try:
-            await until_answered(producer.start, "the producer's start", health)
-            await clock.settled(stop)
-            if stop.is_set():
-                return
-            credentials = settings.rest_credentials
-            assert credentials is not None
-            twilio, steps = TwilioRecordings(api, session, credentials), WorkSteps()
-            parts = AttemptParts(
-                settings,
-                health,
-                producer,
-                twilio,
-                Retrieval(store, twilio, directory, keys, steps),
-                timing,
-                settings.recovery_delete,
-            )
-            retriever = Retriever(
-                settings,
-                producer,
-                Attempts(parts),
-                clock,
-                recovery=recovery,
-                timing=timing,
-                steps=steps,
-            )
-            await retriever.run(health, stop)
-        finally:
-            await producer.stop()
+        await clock.settled(stop)
+        if stop.is_set():
+            return
+        credentials = settings.rest_credentials
+        assert credentials is not None
+        twilio, steps = TwilioRecordings(api, session, credentials), WorkSteps()
+        parts = AttemptParts(
+            settings,
+            health,
+            producer,
+            twilio,
+            Retrieval(store, twilio, directory, keys, steps),
+            timing,
+            settings.recovery_delete,
+        )
+        retriever = Retriever(
+            settings,
+            producer,
+            Attempts(parts),
+            clock,
+            recovery=recovery,
+            timing=timing,
+            steps=steps,
+        )
+        await retriever.run(health, stop)
 
 
 @asynccontextmanager
 async def download_directory(settings: Settings) -> AsyncIterator[Path]:
-    """Provide the directory for files that are being downloaded, which others cannot read.
+    """Provide the directory for files that are being downloaded. Other users cannot read it.
 
-    Each process has its own in the state directory, which it finds again after a restart. Files
-    that are older than a day are deleted: another process has their jobs. Without a state
-    directory it is a temporary one with a random name, and downloads begin again after a restart.
+    Each process has its own directory in the state directory, and finds it again after a restart.
+    Files older than a day are deleted: their jobs belong to another process by now. Without a state
+    directory, a temporary one with a random name is used, and downloads begin again after a
+    restart.
     """
     if settings.state_dir is None:
         with TemporaryDirectory(prefix="flexcapture-retrievals-") as name:

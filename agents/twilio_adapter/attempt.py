@@ -45,7 +45,7 @@ _URGENCY: dict[type[StreamCommand], int] = {
 CONFLICT = 409
 REMEMBERED = 10_000
 MAX_LISTED = 20
-"""An answer has at most so many legs of a conference."""
+"""An answer lists at most this many legs of a conference."""
 
 
 @dataclass(slots=True)
@@ -142,7 +142,7 @@ class Effort:
             await self.pause(left)
 
     def listed(self, participants: Sequence[Participant]) -> None:
-        """Twilio lists these in the task's conference."""
+        """Note the participants that Twilio lists in the task's conference."""
         legs = (p.call_sid for p in participants if not p.coaching)
         self.listed_call_sids = tuple(legs)[:MAX_LISTED]
 
@@ -164,8 +164,8 @@ class Effort:
         self.detail = f"{detail} ({error})"
 
     def succeeded(self, detail: str) -> None:
-        """The last request succeeded. `code` and the rest of the detail stay those of the request
-        before it, which had no success: they say why the command took long."""
+        """Note that the last request succeeded. `code` and the rest of the detail keep describing
+        the failed request before it, because they explain why the command took long."""
         self.detail = f"{detail}{BEFORE}{self.detail}" if self.detail else detail
 
     def waited(self, trouble: TwilioError | None) -> None:

@@ -186,7 +186,7 @@ class TwilioApi:
 
 
 def _quoted(segment: str) -> str:
-    """Return any text as one segment of a path. Raises `ValueError` for one that means another
+    """Return any text as one segment of a path. Raise `ValueError` for one that means another
     directory (`.`, `..`) or is empty."""
     if not segment.strip("."):
         raise ValueError(f"{segment!r} cannot be a part of a path")

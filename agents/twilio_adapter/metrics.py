@@ -28,7 +28,7 @@ REQUESTS = Counter(
     "flexcapture_twilio_requests", "Requests to Twilio's API", ["request", "outcome"]
 )
 REQUEST_SECONDS = Histogram(
-    "flexcapture_twilio_request_seconds", "How long Twilio took to answer", ["request"]
+    "flexcapture_twilio_request_seconds", "Time from a request to Twilio's answer", ["request"]
 )
 REQUESTS_IN_FLIGHT = Gauge(
     "flexcapture_twilio_requests_in_flight", "Requests that Twilio has not answered"

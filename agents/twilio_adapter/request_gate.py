@@ -87,7 +87,7 @@ class RequestGate:
         return self._breaker.trouble is Trouble.REFUSED
 
     async def ask(self, caller: Caller, request: Callable[[], Awaitable[T]]) -> T:
-        """Wait for the caller's turn, then return the result of the request. Raises `TwilioError`
+        """Wait for the caller's turn, then return the result of the request. Raise `TwilioError`
         as the request does, and `NoTurn` if the caller's patience ended before the request went
         out. After a refusal, `is_refused` says whether the account is refused."""
         try:

@@ -113,7 +113,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
         self._publishing = Publishing()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set. Raises an error if Kafka can no longer be reached."""
+        """Work until `stop` is set. Raise an error if Kafka can no longer be reached."""
         settings = self._settings
         self._producer = producer(settings, source=Role.TWILIO_ADAPTER, linger_ms=0)
         group = settings.prefixed(Role.TWILIO_ADAPTER)
@@ -234,7 +234,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
         headers: Sequence[tuple[str, bytes]] | None = None,
     ) -> None:
         """Return once the record is safe on the broker, however long its partition has no leader.
-        Raises Kafka's error if Kafka refuses the record for `KAFKA_PATIENCE_S`."""
+        Raise Kafka's error if Kafka refuses the record for `KAFKA_PATIENCE_S`."""
         name = self._settings.prefixed(topic.name)
         with self._publishing.to(name):
             async for attempt in stamina.retry_context(
@@ -292,7 +292,7 @@ async def _within(seconds: float, step: Awaitable[None]) -> None:
         async with asyncio.timeout(seconds):
             await step
     except TimeoutError:
-        log.warning("Kafka does not answer: continuing without it", seconds=seconds)
+        log.warning("Kafka does not answer: ending without it", seconds=seconds)
     except asyncio.CancelledError:
         # aiokafka's consumer raises it when it is stopped while it waits to fetch again.
         task = asyncio.current_task()

@@ -1,9 +1,10 @@
-"""Asks Twilio about legs: whether one that is streamed belongs to the call, and which ends one has
-that nothing identifies.
+"""Ask Twilio about legs: whether a streamed leg belongs to the call, and the ends of a leg that no
+event identifies.
 
-To verify a leg, the task's own conference is asked, and those of other tasks that name the leg; the
-Call API is asked for ends. What cannot be found out is answered `unknown`; whether and when it is
-asked again, the stream manager decides (`pipeline/streams/verification`, `identification`).
+To verify a leg, the participants of the task's conference are listed, and of the conferences of
+other tasks that name the leg. The ends come from the Call API. If Twilio gives no answer, the
+result is `unknown`. The stream manager decides whether and when to ask again
+(`pipeline/streams/verification.py`, `identification.py`).
 """
 
 from collections.abc import Sequence
@@ -49,7 +50,7 @@ class LegVerifier:
         if _lists(present, command.call_sid):
             effort.went("the task's conference lists the leg")
             return LegResult.CONFIRMED
-        # A lone leg may be an agent's, who is there before the customer.
+        # A lone leg may be an agent's: the agent may join before the customer.
         if (
             not command.was_confirmed
             and len(present) > 1

@@ -77,7 +77,7 @@ class AdapterWatch:
         return "", None
 
     async def measure_lag(self) -> None:
-        """Measure the lag every few seconds. Never returns."""
+        """Measure the lag every few seconds. Never return."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             try:

@@ -1,4 +1,4 @@
-"""Reads Twilio's records of calls: single resources and lists, with the shared limit on requests.
+"""Read Twilio's records of calls: single resources and lists, within the shared limit on requests.
 
 A request that Twilio throttled, or did not answer, is repeated after a growing pause. Meanwhile the
 role's health says that Twilio cannot be reached.
@@ -24,11 +24,12 @@ from pipeline.twilio.paging import LARGEST_PAGE, PageElsewhere, items_of, next_p
 T = TypeVar("T")
 
 REQUEST_S = 10.0
-"""The limit of one request. A permit must not be held for longer (`membership.GRACE_S`)."""
+"""The time limit (s) of one request. A permit must not be held for longer
+(`membership.GRACE_S`)."""
 ATTEMPTS = 8
 PAUSE_S = (0.5, 60.0)
 MAX_PAGES = 1_000
-"""A list of more pages is refused: ask for a shorter period."""
+"""A list with more pages than this is refused: ask for a shorter period."""
 SLOW_S = 5.0
 """Twilio is reported as unreachable if no request succeeded for this long after one failed."""
 HEALTH = "twilio"
@@ -36,7 +37,7 @@ HEALTH = "twilio"
 
 class HistoryApi:
     """One account's records. All methods raise `TwilioError`, after repeating the request if that
-    is of use. `rest`: for requests of other forms, to be sent by `carry_out`."""
+    may help. `rest`: the client for other kinds of requests, which must be sent by `carry_out`."""
 
     def __init__(
         self,
@@ -142,7 +143,7 @@ class HistoryApi:
 @asynccontextmanager
 async def history_api(settings: Settings, health: Health) -> AsyncIterator[HistoryApi]:
     """Provide the API of the configured account, with this process's part of the shared permits.
-    Raises `SettingsError` if the credentials are not set."""
+    Raise `SettingsError` if the credentials are not set."""
     account, credentials = account_of(settings)
     rest = RestClient(account, credentials, settings.twilio_api_url, REQUEST_S)
     async with rest, shared_permits(settings) as permits:

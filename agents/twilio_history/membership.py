@@ -28,7 +28,7 @@ REBALANCE_S = 20.0
 GRACE_S = 12.0
 """How long a rebalance waits for requests in flight; longer than a request takes."""
 IDLE_S = 5.0
-"""A process without requests stays a member this long."""
+"""How long (s) a process without requests stays a member."""
 IN_VAIN_S = 20.0
 """A member without a permit leaves after this time, and joins again."""
 LOOK_S = 0.25
@@ -58,7 +58,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self.permits = RequestPermits(self._holds)
 
     async def run(self) -> None:
-        """Join and leave the group as requests come and end. Never returns."""
+        """Join and leave the group as requests come and end. Never return."""
         while True:
             await self.permits.wanted.wait()
             try:
@@ -94,7 +94,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
             self._lease = None
 
     async def _stay(self, member: AIOKafkaConsumer) -> None:
-        """Return once the membership is of no use. Raise `Fenced` if it was lost."""
+        """Return once the membership is no longer needed. Raise `Fenced` if it was lost."""
         loop = asyncio.get_running_loop()
         useful_at, lucky_at = loop.time(), loop.time()
         assert self._lease is not None

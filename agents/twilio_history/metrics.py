@@ -8,15 +8,19 @@ HISTORY_REQUESTS = Counter(
     ["request", "outcome"],
 )
 HISTORY_IN_FLIGHT = Gauge(
-    "flexcapture_twilio_history_in_flight", "Such requests that Twilio has not answered"
+    "flexcapture_twilio_history_in_flight",
+    "Requests about calls that are over that Twilio has not answered yet",
 )
 HISTORY_PERMITS = Gauge(
     "flexcapture_twilio_history_permits",
-    "How many such requests this process may have in flight; the installation has a fixed number",
+    "Requests about calls that are over that this process may have in flight; the "
+    "installation has a fixed number",
 )
 HISTORY_WAITING = Gauge(
-    "flexcapture_twilio_history_waiting", "Such requests that wait for a permit or for a pause"
+    "flexcapture_twilio_history_waiting",
+    "Requests about calls that are over that wait for a permit or for the end of a pause",
 )
 HISTORY_PAUSE_SECONDS = Gauge(
-    "flexcapture_twilio_history_pause_seconds", "Pause after a 429 between such requests, or 0"
+    "flexcapture_twilio_history_pause_seconds",
+    "Pause between requests about calls that are over, after a 429; else 0",
 )

@@ -1,4 +1,4 @@
-"""Permits for requests: how many this process may have in flight, and when the next may go out."""
+"""Permits for requests: how many this process may have in flight, and when it may send the next."""
 
 import asyncio
 import random
@@ -19,7 +19,7 @@ from pipeline.twilio.request_pace import FREE
 class RequestPermits:
     """The permits of this process. `grant` and `withdraw` change their number; `permit` uses one.
 
-    `still_held`: asked before each request whether the permits are still this process's;
+    `still_held`: called before each request; returns whether this process still has the permits;
     `jitter`: returns a random number from 0 to 1.
     """
 
@@ -50,8 +50,8 @@ class RequestPermits:
         self._changed.set()
 
     async def withdraw(self, grace_s: float) -> None:
-        """Take all permits back. Return once no request is in flight: those that are still in
-        flight after `grace_s` fail with `TwilioError`."""
+        """Take all permits back. Return once no request is in flight. Requests that are still in
+        flight after `grace_s` seconds fail with `TwilioError`."""
         self.grant(0)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + grace_s

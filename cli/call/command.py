@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-import sys
 
 from aiokafka.errors import KafkaError
 
 from cli.call.formatting import as_json, as_text
 from cli.call.reader import read_history
+from cli.messages import print_error
+from pipeline.error_text import error_text
 from pipeline.runtime.log_reader import Told
 from pipeline.runtime.settings import Settings
 from pipeline.times import rfc3339
@@ -22,12 +23,12 @@ def show_call(settings: Settings, task_sid: str, at: int | None, *, in_json: boo
     try:
         history = asyncio.run(read_history(settings, task_sid, at, Told()))
     except (KafkaError, LookupError, OSError) as error:
-        return _failed(f"the topics cannot be read: {error or type(error).__name__}")
+        return print_error(f"the topics cannot be read: {error_text(error)}")
     if history is None:
         when = "" if at is None else f" at {rfc3339(at)}"
         days = (CALLS.retention_ms or 0) // _DAY_MS
         name = settings.prefixed(CALLS.name)
-        return _failed(
+        return print_error(
             f"no call {task_sid} was known{when}: it has no version on the topic {name}, which "
             f"keeps them for {days} days"
         )
@@ -37,8 +38,3 @@ def show_call(settings: Settings, task_sid: str, at: int | None, *, in_json: boo
     else:
         print(as_text(history.latest, every, at))
     return 0
-
-
-def _failed(what: str) -> int:
-    print(f"flexcapture: {what}", file=sys.stderr, flush=True)
-    return 1

@@ -1,5 +1,5 @@
-"""Read the history of one call from Kafka: only its partition, and there only the time in which it
-can have records. I/O."""
+"""Read the history of one call from Kafka: only its partition, and only the period in which it can
+have records. I/O."""
 
 from dataclasses import dataclass
 
@@ -19,8 +19,8 @@ CLOCKS_APART_MS = 60_000
 """How far the clocks of the producers' machines may differ."""
 
 LONGEST_MS = 30 * 60 * 60 * 1000
-"""The most time between the first and the last version of a call: 24 hours, and 4 for late events,
-with a margin."""
+"""The longest time (ms) between the first and the last version of a call: 24 hours, and 4 hours for
+late events, with a margin."""
 
 
 @dataclass(frozen=True, slots=True)

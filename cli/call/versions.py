@@ -63,7 +63,7 @@ def held(all_of_them: Iterable[Version], at: int) -> Version | None:
 
 
 def known(version: Version, others: Iterable[Logged[object]]) -> KnownVersions:
-    """Return the version with the content of the other records."""
+    """Return the version together with the content of the other records."""
     state = empty(version.call.task_sid)
     dead: list[Logged[DeadLetter]] = []
     for entry in others:

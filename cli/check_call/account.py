@@ -1,4 +1,5 @@
-"""The requests of a test call: only here is a call placed. No role of the pipeline imports this."""
+"""The requests of a test call. Only this module places calls, and no role of the pipeline imports
+it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,7 +18,7 @@ ATTEMPTS = 5
 PAUSE_S = (0.3, 4.0)
 RING_S = 40
 LONGEST_CALL_S = 90
-"""Twilio ends the call after this, whatever becomes of the command."""
+"""Twilio ends the call after this time (s), even if the command fails."""
 TWIML = (
     "<Response><Say>This is a test call by flexcapture. The call is not recorded. "
     "Please stay on the line, say nothing, and do not hang up.</Say>"
@@ -55,7 +56,7 @@ class CheckApi(TwilioApi):
         return str(answer.get("next_page_uri") or "")
 
     async def place_call(self, to: str, caller: str) -> PlacedCall:
-        """Place the test call. It is not repeated if Twilio may have taken it."""
+        """Place the test call. The request is not repeated if Twilio may have accepted it."""
         form = {
             "To": to,
             "From": caller,
@@ -83,7 +84,8 @@ class CheckApi(TwilioApi):
     async def _patiently(
         self, request: str, method: str, uri: str, values: dict[str, str], *, safe: bool = True
     ) -> dict[str, Any]:
-        """`safe`: the request may be repeated even if Twilio may have carried it out."""
+        """Send a request with retries. `safe`: it may be repeated even if Twilio may have carried
+        it out."""
         answer: dict[str, Any] = {}
         async for attempt in stamina.retry_context(
             on=lambda error: _is_passing(error, safe=safe),
@@ -97,8 +99,8 @@ class CheckApi(TwilioApi):
 
 
 async def answered(request: Callable[[], Awaitable[str | None]], now: Callable[[], int]) -> Answer:
-    """Return Twilio's answer to a start or stop, whatever it is. A request that Twilio throttled or
-    failed at is repeated."""
+    """Return Twilio's answer to a start or stop, including errors. Repeat a request that Twilio
+    throttled or failed to process."""
     for number in range(ATTEMPTS):
         try:
             return Answer(200, sid=await request(), at=now())

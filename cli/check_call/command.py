@@ -1,5 +1,5 @@
-"""`flexcapture twilio check-call`: places one call on the account, streams it through the running
-pipeline, and reports which assumptions about Twilio hold."""
+"""`flexcapture twilio check-call`: place one call on the account, stream it through the running
+pipeline, and report which assumptions about Twilio hold."""
 
 import asyncio
 import json
@@ -19,13 +19,14 @@ from cli.check_call.findings import findings, needs_change, problem_of
 from cli.check_call.observations import Observations
 from cli.check_call.report import Result, as_json, as_text
 from cli.check_call.tap import Tap, tapped
+from cli.messages import FAILED, OK, WRONG, print_error, print_message
+from pipeline.error_text import error_text
 from pipeline.runtime.log_clock import LogClock, log_clock
 from pipeline.runtime.settings import Settings, SettingsError
 from pipeline.runtime.telemetry import Health
 from pipeline.runtime.twilio_http import TwilioError
 from pipeline.twilio.check_tasks import NONCE_BYTES, check_task_sid
 
-OK, FAILED, WRONG = 0, 1, 2
 GATEWAY_S = 8.0
 CLOCK_S = 5.0
 MEANINGS: Mapping[int, str] = {
@@ -43,8 +44,8 @@ MEANINGS: Mapping[int, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the command line asks for. `to`, `caller`: numbers; `caller` None: the configured one,
-    or the account's first."""
+    """The arguments of the command line. `to`, `caller`: numbers; `caller` None: the configured
+    one, or the account's first."""
 
     to: str
     caller: str | None
@@ -61,34 +62,35 @@ class CheckCallRefused(Exception):
 
 
 def run(settings: Settings, asked: Asked) -> int:
-    """The command. Return the exit status: 0 if all that the call shows holds, or differs without
-    need for a change; 1 if something failed or must be changed; 2 for wrong usage or settings."""
+    """Run the command. Return the exit status: 0 if every assumption that the call shows holds, or
+    differs without the need for a change; 1 if something failed or must be changed; 2 for wrong
+    usage or settings."""
     # The standard output is for the result alone.
     structlog.reset_defaults()
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     stamina.instrumentation.set_on_retry_hooks(())
     if not asked.is_agreed and not sys.stdin.isatty():
-        return _failed(
+        return print_error(
             "there is no terminal to ask on: --yes places the call without asking", WRONG
         )
     try:
         result = asyncio.run(_interruptible(settings, asked))
     except CheckCallRefused as refused:
-        return _failed(str(refused), refused.status)
+        return print_error(str(refused), refused.status)
     except LookupError as error:
-        return _failed(str(error))
+        return print_error(str(error))
     except (KafkaError, OSError) as error:
-        return _failed(f"Kafka cannot be used: {error or type(error).__name__}")
+        return print_error(f"Kafka cannot be used: {error_text(error)}")
     except TwilioError as error:
-        return _failed(explained(error))
+        return print_error(explained(error))
     except asyncio.CancelledError:
-        return _failed("stopped; no test call runs any more")
+        return print_error("stopped; no test call runs any more")
     print(json.dumps(as_json(result), indent=2) if asked.in_json else as_text(result), flush=True)
     return OK if result.is_good else FAILED
 
 
 async def _interruptible(settings: Settings, asked: Asked) -> Result:
-    """SIGTERM ends the call as SIGINT does."""
+    """Place the call, and let SIGTERM end it as SIGINT does."""
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
@@ -98,7 +100,7 @@ async def _interruptible(settings: Settings, asked: Asked) -> Result:
 
 
 async def checked(settings: Settings, asked: Asked) -> Result:
-    """Place the call and return the result. Raises `SettingsError`, `CheckCallRefused`,
+    """Place the call and return the result. Raise `SettingsError`, `CheckCallRefused`,
     `LookupError`, `KafkaError` and `TwilioError` if none was placed."""
     account, credentials, url = _needed(settings)
     secret = settings.ticket_secrets[0]
@@ -111,14 +113,14 @@ async def checked(settings: Settings, asked: Asked) -> Result:
         await _ready(clock, tap)
         caller = await _caller(api, settings, asked)
         await _agree(asked, caller)
-        call = CheckCall(api, tap, seen, task_sid, url, now=clock.now, say=_say)
+        call = CheckCall(api, tap, seen, task_sid, url, now=clock.now, say=print_message)
         problem = await _played(call, asked.to, caller) or problem_of(seen)
     found = findings(seen)
     return Result(asked.to, caller, call.call_sid, task_sid, problem, needs_change(found), found)
 
 
 async def _played(call: CheckCall, to: str, caller: str) -> str | None:
-    """Return why the call came to nothing; None if it was played."""
+    """Return why the call failed; None if it was played."""
     try:
         await call.run(to, caller)
     except CallFailed as failed:
@@ -140,7 +142,8 @@ def _needed(settings: Settings) -> tuple[str, tuple[str, str], str]:
 
 
 async def _ready(clock: LogClock, tap: Tap) -> None:
-    """Return once the log's clock is known and a gateway was heard. Raises `LookupError`."""
+    """Return once the log's clock is known and a gateway has sent a sign of life. Raise
+    `LookupError`."""
     try:
         async with asyncio.timeout(CLOCK_S):
             await clock.settled()
@@ -151,7 +154,7 @@ async def _ready(clock: LogClock, tap: Tap) -> None:
 
 
 async def _caller(api: CheckApi, settings: Settings, asked: Asked) -> str:
-    """Return the number to call from. Raises `LookupError` if there is none."""
+    """Return the number to call from. Raise `LookupError` if there is none."""
     caller = asked.caller or settings.check_call_from
     if caller is not None:
         return caller
@@ -166,8 +169,8 @@ async def _caller(api: CheckApi, settings: Settings, asked: Asked) -> str:
 
 
 async def _agree(asked: Asked, caller: str) -> None:
-    """State the cost, and ask. Raises `CheckCallRefused`."""
-    _say(
+    """State the cost, and ask. Raise `CheckCallRefused`."""
+    print_message(
         f"This places one call from {caller} to {asked.to}, of half a minute, at most "
         f"{LONGEST_CALL_S} s, and streams it with up to three media streams. Twilio charges the "
         "account for the call and for each media stream, by the minute (twilio.com/voice/pricing). "
@@ -192,15 +195,6 @@ async def _line() -> str:
 
 
 def explained(error: TwilioError) -> str:
-    """Return Twilio's refusal with what to do about it."""
+    """Return Twilio's refusal with its remedy."""
     known = MEANINGS.get(error.code or 0) or ("" if error.status else "check the network")
     return f"Twilio: {error}" + (f" ({known})" if known else "")
-
-
-def _say(line: str) -> None:
-    print(f"flexcapture: {line}", file=sys.stderr, flush=True)
-
-
-def _failed(what: str, status: int = FAILED) -> int:
-    _say(what)
-    return status

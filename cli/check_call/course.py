@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 
 
 class CallFailed(Exception):
-    """The test call came to nothing; the text says why."""
+    """The test call failed. The text gives the reason."""
 
 
 class CheckCall:
@@ -53,8 +53,8 @@ class CheckCall:
         self._status = ""
 
     async def run(self, to: str, caller: str) -> None:
-        """Place the call and see it through. Raises `CallFailed` and `TwilioError`. Whatever
-        happens, the call is ended."""
+        """Place the call and carry out the test. Raise `CallFailed` and `TwilioError`. The call is
+        ended in any case."""
         placed = await self._placed(to, caller)
         self._call_sid, self._status = placed.sid, placed.status
         try:
@@ -108,7 +108,7 @@ class CheckCall:
 
     async def _try_while_ringing(self) -> None:
         answer = await self._started(BEFORE_ANSWER)
-        # Only of a call that still rings does the answer say something.
+        # The answer is useful only if the call was still ringing.
         self._status = await self._api.status_of(self._call_sid)
         if self._status == RINGING or not answer.is_success:
             self._seen.while_ringing = answer
@@ -116,7 +116,7 @@ class CheckCall:
             await self._stopped(BEFORE_ANSWER, answer)
 
     async def _stream(self) -> None:
-        """Start the first media stream, and try what else Twilio takes beside it."""
+        """Start the first media stream, and test which further ones Twilio accepts beside it."""
         seen = self._seen
         seen.first = await self._started(1)
         if not seen.first.is_success:

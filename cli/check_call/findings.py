@@ -1,6 +1,6 @@
-"""Which assumptions about Twilio a test call confirms. Pure.
+"""Derive from a test call which assumptions about Twilio hold. Pure.
 
-The names and what the product does either way: docs/assumptions.md.
+docs/assumptions.md has the names, and how the product behaves in each case.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ NOT_SHOWN: tuple[str, ...] = (
     "conference-attribute",
     "held-customer",
 )
-"""Assumptions about Flex's tasks, conferences and events, of which a test call has none."""
+"""Assumptions about Flex's tasks, conferences and events, which a test call does not have."""
 
 NOTHING_OF_IT = "a test call has none of it"
 REPORT = "report it: flexcapture expects another answer here, and calls may be lost"
@@ -69,12 +69,12 @@ def _signature_remedy(seen: Observations) -> str:
 
 
 def needs_change(found: tuple[Finding, ...]) -> bool:
-    """Return whether an assumption does not hold that must be acted upon."""
+    """Return whether an assumption that requires a change does not hold."""
     return any(finding.status is Status.CHANGE for finding in found)
 
 
 def problem_of(seen: Observations) -> str | None:
-    """Return why no audio came that could be judged; None: it came."""
+    """Return why no audio arrived that could be judged; None if it arrived."""
     if seen.first is None:
         return "no media stream was started"
     if not seen.first.is_success:

@@ -1,4 +1,4 @@
-"""What the audio of a test call shows: frames, holes, sound. Pure."""
+"""Measure the audio of a test call: frames, holes, sound. Pure."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from schemas.records import MediaBatch, TrackBatch
 
 FRAME_MS = 20
 LOUD = 200
-"""Mean magnitude of a frame's samples (of at most 32,124) from which it counts as sound."""
+"""The mean magnitude of a frame's samples (at most 32,124) from which the frame counts as sound."""
 
 
 def _magnitude(byte: int) -> int:

@@ -1,4 +1,4 @@
-"""What a test call shows of media streams and their sockets. Pure."""
+"""Judge the assumptions about media streams and their sockets. Pure."""
 
 from collections.abc import Callable, Mapping
 
@@ -9,7 +9,7 @@ from schemas.records import MediaStreamObserved
 
 HOLE_MS = 1_000
 QUIET_MS = 5_000
-"""The document is silent for 8 s; so much of it must be recognized."""
+"""The document is silent for 8 s. This much of it (ms) must be recognized."""
 LOUD_FRAMES = 25
 LEAST_FRAMES = 50
 SOCKET_STAYS_MS = 5_000

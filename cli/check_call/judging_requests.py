@@ -1,4 +1,4 @@
-"""What a test call shows of Twilio's answers to requests. Pure."""
+"""Judge the assumptions about Twilio's answers to requests. Pure."""
 
 from collections.abc import Callable, Mapping
 

@@ -13,8 +13,9 @@ from schemas.records import (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Twilio's answer to a request. `status` 0: there was none; `code`: Twilio's own, if an error
-    has one; `sid`: of the media stream, if one was started; `at`: when it came."""
+    """Twilio's answer to a request. `status` 0: there was none; `code`: Twilio's own code, if an
+    error has one; `sid`: that of the media stream, if one was started; `at`: when the answer
+    arrived."""
 
     status: int
     code: int | None = None
@@ -38,10 +39,10 @@ class Answer:
 
 @dataclass(slots=True)
 class Observations:
-    """All of it. Requests that were not made are None. `first`, `same_name`, `second`, `third`:
-    starts of media streams of generations 1, 1 again, 2 and 3; `while_ringing`: a start before the
-    call was answered; `stop_after_end`: a stop of the first after the call; `next_page_uri`: of a
-    list with one row a page, empty if there is no next page."""
+    """All observations of a test call. Requests that were not made are None. `first`, `same_name`,
+    `second`, `third`: starts of media streams of generations 1, 1 again, 2 and 3; `while_ringing`:
+    a start before the call was answered; `stop_after_end`: a stop of the first after the call;
+    `next_page_uri`: of a list with one row a page, empty if there is no next page."""
 
     while_ringing: Answer | None = None
     first: Answer | None = None
@@ -63,11 +64,11 @@ class Observations:
         return next((each for each in self.opened if each.generation == 1), None)
 
     def closed_of(self, stream_sid: str) -> MediaStreamClosed | None:
-        """Return how a media stream ended; None: it runs."""
+        """Return how a media stream ended; None if it is running."""
         return next((each for each in self.closed if each.stream_sid == stream_sid), None)
 
     def observed_of(self, stream_sid: str) -> MediaStreamObserved | None:
-        """Return what its gateway saw of a media stream; None: it has not said."""
+        """Return the gateway's observations of a media stream; None if it has not reported any."""
         return next((each for each in self.observed if each.stream_sid == stream_sid), None)
 
     def batches_of(self, stream_sid: str) -> list[MediaBatch]:

@@ -17,8 +17,8 @@ _MARKS = {
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of a test call. `problem`: why it came to nothing, None if it did not;
-    `needs_change`: an assumption does not hold that must be acted upon."""
+    """The result of a test call. `problem`: why the call failed, None if it did not;
+    `needs_change`: whether an assumption that requires a change does not hold."""
 
     to: str
     caller: str

@@ -1,5 +1,5 @@
-"""Reads what a test call brings onto the topics `media` and `stream.events`: one partition of each,
-from the moment at which it begins."""
+"""Read the records of a test call on the topics `media` and `stream.events`: one partition of each,
+from the moment of the start."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -26,7 +26,7 @@ POLL_MS = 100
 
 
 class Tap:
-    """Fills `seen`. `gateways`: names of the gateways that were heard; `changed` is set by each
+    """Fills `seen`. `gateways`: the names of gateways that sent a record; `changed` is set by each
     record."""
 
     def __init__(self, task_sid: str, seen: Observations) -> None:
@@ -36,7 +36,7 @@ class Tap:
         self.gateways: set[str] = set()
 
     def take(self, topic: str, key: bytes | None, record: object) -> None:
-        """Take in a record of `topic` (its name without a prefix)."""
+        """Handle a record of `topic` (its name without a prefix)."""
         if isinstance(record, GatewayAlive):
             self.gateways.add(record.gateway)
         elif key == self._key:
@@ -73,7 +73,7 @@ class Tap:
 
 @asynccontextmanager
 async def tapped(settings: Settings, task_sid: str, seen: Observations) -> AsyncIterator[Tap]:
-    """Read in the background. Raises `KafkaError`, and `LookupError` if a topic does not exist."""
+    """Read in the background. Raise `KafkaError`, and `LookupError` if a topic does not exist."""
     tap = Tap(task_sid, seen)
     names = {
         settings.prefixed(topic.name): topic for topic in (MEDIA, STREAM_EVENTS, GATEWAYS_ALIVE)

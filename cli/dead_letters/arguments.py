@@ -12,18 +12,28 @@ def add(commands: Any, moment: Callable[[str], int], positive: Callable[[str], i
     """Add the command to `commands`. The two callables parse an argument's text."""
     top = commands.add_parser("dead-letters", help="list, show or retry records that failed")
     actions = top.add_subparsers(dest="action", required=True, metavar="ACTION")
-    listing = actions.add_parser("list", help="the dead letters, oldest first")
+    listing = actions.add_parser("list", help="list the dead letters, oldest first")
     show = actions.add_parser("show", help="show one dead letter in full")
     show.add_argument("id", type=letter_id, metavar="ID", help="partition-offset, from the list")
     show.add_argument("--raw", action="store_true", help="print only the original bytes")
     retry = actions.add_parser("retry", help="put dead letters back, each once unless --again")
-    retry.add_argument("ids", type=letter_id, nargs="*", metavar="ID", help="default: all")
+    retry.add_argument(
+        "ids",
+        type=letter_id,
+        nargs="*",
+        metavar="ID",
+        help="dead letters to put back (default: all)",
+    )
     retry.add_argument("--dry-run", action="store_true", help="only print what would be done")
-    retry.add_argument("--again", action="store_true", help="also dead letters put back before")
+    retry.add_argument(
+        "--again", action="store_true", help="also dead letters that were put back before"
+    )
     for each in (listing, retry):
-        each.add_argument("--reason", metavar="R", help="only those given up for this reason")
-        each.add_argument("--task-sid", metavar="SID", help="only those of that call")
-        each.add_argument("--since", type=moment, metavar="TIME", help="only those from then on")
+        each.add_argument("--reason", metavar="R", help="only dead letters with this reason")
+        each.add_argument("--task-sid", metavar="SID", help="only dead letters of this call")
+        each.add_argument(
+            "--since", type=moment, metavar="TIME", help="only dead letters since this time"
+        )
         each.add_argument(
             "--limit", type=positive, default=DEFAULT_LIMIT, metavar="N",
             help=f"at most this many ({DEFAULT_LIMIT}); `list`: the latest, `retry`: the oldest",

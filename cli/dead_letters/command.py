@@ -14,6 +14,8 @@ from cli.dead_letters.letter import Letter, LetterFilter
 from cli.dead_letters.reader import read_letters
 from cli.dead_letters.retrying import COMES_BACK, LetterRetry, StillBad, retry_of
 from cli.dead_letters.writer import RetryWriter
+from cli.messages import print_error, print_message
+from pipeline.error_text import error_text
 from pipeline.runtime.kafka import ensure_topics
 from pipeline.runtime.log_clock import log_time
 from pipeline.runtime.settings import Settings
@@ -32,9 +34,9 @@ def run(settings: Settings, asked: argparse.Namespace) -> int:
             case _:
                 return asyncio.run(_retry(settings, asked))
     except ProducerFenced:
-        return _failed("another retry has started meanwhile; this one wrote nothing more")
+        return print_error("another retry has started meanwhile; this one wrote nothing more")
     except (KafkaError, LookupError, TimeoutError, OSError) as error:
-        return _failed(f"Kafka cannot be reached: {error or type(error).__name__}")
+        return print_error(f"Kafka cannot be reached: {error_text(error)}")
 
 
 def _list(settings: Settings, asked: argparse.Namespace) -> int:
@@ -49,9 +51,9 @@ def _list(settings: Settings, asked: argparse.Namespace) -> int:
     for each in shown:
         print(line(each))
     if len(shown) < len(wanted):
-        _say(f"the latest {len(shown)} of {len(wanted)}: --limit shows more")
+        print_message(f"the latest {len(shown)} of {len(wanted)}: --limit shows more")
     elif not shown:
-        _say("no dead letters")
+        print_message("no dead letters")
     return 0
 
 
@@ -64,7 +66,7 @@ def _show(settings: Settings, asked: argparse.Namespace) -> int:
         else:
             print(as_text(letter))
         return 0
-    return _failed(_absent([asked.id]))
+    return print_error(_absent([asked.id]))
 
 
 async def _retry(settings: Settings, asked: argparse.Namespace) -> int:
@@ -100,10 +102,10 @@ async def _put_back(
         still_bad += isinstance(plan, StillBad)
         print(f"{letter.name}  {_outcome(plan, dry=writer is None)}", flush=True)
     would = " would be" if writer is None else ""
-    _say(f"{len(chosen) - still_bad}{would} put back, {still_bad} still bad{left}")
+    print_message(f"{len(chosen) - still_bad}{would} put back, {still_bad} still bad{left}")
     absent = set(asked.ids) - {letter.id for letter in letters}
     if absent:
-        return _failed(_absent(sorted(absent)))
+        return print_error(_absent(sorted(absent)))
     return 1 if still_bad else 0
 
 
@@ -139,12 +141,3 @@ def _partitions(ids: Sequence[tuple[int, int]]) -> frozenset[int]:
 
 def _absent(ids: Sequence[tuple[int, int]]) -> str:
     return f"there is no dead letter {', '.join(f'{p}-{o}' for p, o in ids)}"
-
-
-def _say(what: str) -> None:
-    print(f"flexcapture: {what}", file=sys.stderr, flush=True)
-
-
-def _failed(what: str) -> int:
-    _say(what)
-    return 1

@@ -9,7 +9,7 @@ _DETAIL_CHARACTERS = 100
 
 
 def line(letter: Letter) -> str:
-    """Return it as a line: ID, time, reason, origin, detail, latest retry."""
+    """Return the letter as a line: ID, time, reason, origin, detail, latest retry."""
     record = letter.record
     detail = " ".join(record.detail.split())
     if len(detail) > _DETAIL_CHARACTERS:
@@ -23,7 +23,7 @@ def line(letter: Letter) -> str:
 
 
 def as_json(letter: Letter) -> dict[str, Any]:
-    """Return all fields but the bytes; `bytes` is their number."""
+    """Return all fields except the bytes; `bytes` is their number."""
     record, mark = letter.record, letter.retried
     return {
         "id": letter.name,

@@ -22,7 +22,7 @@ class Letter:
 
     @property
     def name(self) -> str:
-        """Its ID as text."""
+        """The letter's ID as text."""
         return f"{self.id[0]}-{self.id[1]}"
 
 
@@ -56,6 +56,7 @@ class LetterFilter:
 
 
 def is_of(mark: DeadLetterRetried, letter: Letter) -> bool:
-    """Whether the mark belongs to the letter, and not to one of a topic that was deleted since."""
+    """Return whether the mark belongs to the letter, and not to a letter of a topic that was
+    deleted since."""
     same_place = (mark.partition, mark.offset) == letter.id
     return same_place and mark.given_up_at == letter.record.at

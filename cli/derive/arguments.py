@@ -18,7 +18,7 @@ def add(commands: Any, moment: Callable[[str], int]) -> None:
         return None if text == "beginning" else moment(text)
 
     derive = commands.add_parser(
-        "derive", help="run today's roles over the log, into topics beside the live ones"
+        "derive", help="run the roles of this release over the log, into separate topics"
     )
     derive.add_argument(
         "--to", type=prefix, metavar="PREFIX",
@@ -28,7 +28,7 @@ def add(commands: Any, moment: Callable[[str], int]) -> None:
         "--from", dest="since", type=beginning, metavar="TIME",
         help="first log time: RFC 3339, epoch ms, or `beginning` (the default)",
     )  # fmt: skip
-    derive.add_argument("--until", type=moment, metavar="TIME", help="log time to end before")
+    derive.add_argument("--until", type=moment, metavar="TIME", help="end before this log time")
     derive.add_argument(
         "--roles", type=_roles, default=ROLE_NAMES, metavar="ROLE,...",
         help=f"the roles to derive (default: {','.join(ROLE_NAMES)})",
@@ -37,12 +37,16 @@ def add(commands: Any, moment: Callable[[str], int]) -> None:
     _add_rules(derive)
     derive.add_argument("--state-dir", type=Path, metavar="DIR", help="state directory of `up`")
     actions = derive.add_subparsers(dest="action", metavar="ACTION")
-    compare = actions.add_parser("compare", help="differences to live: 0 none, 1 some")
+    compare = actions.add_parser(
+        "compare", help="compare with the live topics; exit status 0: equal, 1: different"
+    )
     compare.add_argument("--json", action="store_true", help="as JSON")
     drop = actions.add_parser("drop", help="delete a derivation")
-    drop.add_argument("--yes", action="store_true", help="do not ask")
+    drop.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     for each in (compare, drop):
-        each.add_argument("prefix", type=prefix, metavar="PREFIX", help="the derivation")
+        each.add_argument(
+            "prefix", type=prefix, metavar="PREFIX", help="prefix of the derived topics"
+        )
         each.add_argument(
             "--state-dir", type=Path, metavar="DIR", default=argparse.SUPPRESS,
             help="state directory of `up`",

@@ -19,12 +19,13 @@ from schemas.topics import POLICY, PROVISIONED, WORKERS
 
 
 class DeriveRefused(RuntimeError):
-    """The derivation cannot be made as asked. The text gives the reason and what to do."""
+    """The derivation cannot be made as requested. The text gives the reason and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeriveRequest:
-    """What to derive. `since`, `until`: log times (ms) or None; see `flexcapture derive`."""
+    """The requested derivation. `since`, `until`: log times (ms) or None; see `flexcapture
+    derive`."""
 
     roles: tuple[DerivedRole, ...]
     since: int | None = None
@@ -34,7 +35,7 @@ class DeriveRequest:
 
 
 async def claim(target: Settings) -> None:
-    """Mark the prefix as a derivation's. Raise `DeriveRefused` if it is a pipeline's."""
+    """Mark the prefix as one of a derivation. Raise `DeriveRefused` if a pipeline uses it."""
     admin = admin_client(target)
     try:
         await admin.start()
@@ -146,8 +147,8 @@ async def _beginning(asked: DeriveRequest, sources: Sources) -> DerivationProgre
 async def _continued(
     known: DerivationProgress, asked: DeriveRequest, sources: Sources
 ) -> DerivationProgress:
-    """Return the progress to continue with: an unfinished run keeps its ends; after a finished one
-    the records are derived that have come since."""
+    """Return the progress to continue with. An unfinished run keeps its ends; after a finished run,
+    the newer records are derived."""
     positions = await sources.beginnings(asked.since) | dict(known.positions)
     if not known.finished:
         return replace(
@@ -159,19 +160,20 @@ async def _continued(
 
 
 async def _ends_at(asked: DeriveRequest, sources: Sources) -> int:
-    """Return the log time up to which deadlines are handled: that of the last tick, for the live
-    roles have not seen a later time."""
+    """Return the log time up to which deadlines are handled: that of the last tick, because the
+    live roles have not seen a later time."""
     last = await sources.last_tick()
     return last if asked.until is None else min(last, asked.until)
 
 
 def not_before(positions: Mapping[str, int], ends: Mapping[str, int]) -> dict[str, int]:
-    """Return the ends, each at its position at least."""
+    """Return the ends, each not before its position."""
     return {name: max(positions[name], end) for name, end in ends.items()}
 
 
 def _differs(known: DerivationProgress, asked: DeriveRequest) -> str | None:
-    """Return the arguments of the derivation that are not those asked for now, or None."""
+    """Return the arguments of the earlier derivation if they differ from those requested now, or
+    None."""
     was = {
         "--roles": ",".join(known.roles),
         "--from": known.since,

@@ -19,13 +19,14 @@ from cli.derive.policy import ChangedRules
 from cli.derive.roles import chosen
 from cli.derive.running import Report, derive
 from cli.derive.sources import NoSource
+from cli.messages import FAILED, OK, print_error, print_message
+from pipeline.error_text import error_text
 from pipeline.policy.monitored_list import parse_list
 from pipeline.runtime.log_reader import Told
 from pipeline.runtime.settings import Settings, SettingsError
 from pipeline.times import rfc3339
 from schemas.records import DerivationProgress
 
-OK, FAILED = 0, 1
 _SHOWN_EVERY_S = 2.0
 _SHOWN_CALLS = 20
 _SHOWN_FIELDS = 5
@@ -47,14 +48,14 @@ def run(settings: Settings, asked: argparse.Namespace) -> int:
             case _:
                 return _derive(live, target, asked)
     except ProducerFenced:
-        return _failed("another process derives or drops this prefix now; this one has ended")
+        return print_error("another process derives or drops this prefix now; this one has ended")
     except (DeriveRefused, NoSource, KafkaError, TimeoutError, OSError) as error:
-        return _failed(str(error) or type(error).__name__)
+        return print_error(error_text(error))
 
 
 def without_secrets(settings: Settings) -> Settings:
-    """Return the settings with what Kafka needs, and without access to anything else: Twilio, the
-    database, the recordings, Kinesis."""
+    """Return the settings with access to Kafka, and without access to Twilio, the database, the
+    recordings and Kinesis."""
     kept = {n: v for n, v in settings if n.startswith("kafka_") or n in _KEPT}
     return Settings.model_construct(**kept)
 
@@ -69,10 +70,10 @@ def _derive(live: Settings, target: Settings, asked: argparse.Namespace) -> int:
     report = asyncio.run(_until_stopped(live, target, wanted))
     progress = report.progress
     for text in report.failures:
-        _say(f"not accepted: {text}")
+        print_message(f"not accepted: {text}")
     print(summary(progress))
     if not progress.finished:
-        _say("stopped before its end; the same command continues it")
+        print_message("stopped before its end; the same command continues it")
     return OK
 
 
@@ -110,7 +111,7 @@ class ProgressLine:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _SHOWN_EVERY_S
             share = 100 * progress.taken // total if total else 100
-            _say(
+            print_message(
                 f"{rfc3339(progress.clock)}: {progress.taken:,} of {total:,} records read "
                 f"({share} %), {progress.written:,} written"
             )
@@ -131,7 +132,7 @@ def _compare(live: Settings, target: Settings, *, in_json: bool) -> int:
     else:
         print("\n".join(as_text(found)))
     if not progress.finished:
-        _say("the derivation is not finished")
+        print_message("the derivation is not finished")
     return FAILED if found.different else OK
 
 
@@ -194,10 +195,10 @@ def _drop(target: Settings, *, yes: bool) -> int:
         print(f"Delete these {len(found.topics)} topics and {len(found.groups)} groups? [y/N] ",
               end="", flush=True)  # fmt: skip
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            return _failed("nothing was deleted")
+            return print_error("nothing was deleted")
     busy = asyncio.run(dropping.drop(target, found))
     for group in busy:
-        _say(f"group {group} has members: stop them and repeat the deletion of the group")
+        print_message(f"group {group} has members: stop them and repeat the deletion of the group")
     print(f"deleted {len(found.topics)} topics and {len(found.groups) - len(busy)} groups")
     return OK
 
@@ -211,12 +212,3 @@ def _plain(value: Any) -> Any:
 def _short(value: Any) -> str:
     text = json.dumps(_plain(value), ensure_ascii=False, default=str)
     return text if len(text) <= 100 else f"{text[:97]}..."
-
-
-def _say(what: str) -> None:
-    print(f"flexcapture: {what}", file=sys.stderr, flush=True)
-
-
-def _failed(what: str) -> int:
-    _say(what)
-    return FAILED

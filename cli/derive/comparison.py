@@ -1,10 +1,10 @@
 """Compare the derived records of calls with the live ones. Pure.
 
 Revisions, causes and log times of arrival depend on the order in which records were handled, so
-they are left out. A live decision is made when its record has come through the pipeline, or at the
-next tick; the derived one at the record's own log time. So of such times a difference of up to
-`TICK_MS` is set aside. If the live pipeline was behind when it handled the call, its decisions are
-later by as much; that is set aside too, and counted separately.
+they are left out. A live decision is made when its record has passed through the pipeline, or at
+the next tick; the derived one is made at the record's own log time. So differences of up to
+`TICK_MS` in such times are ignored. If the live pipeline was behind when it handled the call, its
+decisions are later by that lag; this is ignored too, and counted separately.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ from pipeline.contacts.reasons import LATE_EVENTS
 from schemas.records import Call, Contact, RecordingDecided
 
 TICK_MS = 2_000
-"""A tick, and the time that a record takes through the live pipeline."""
+"""A tick, and the time (ms) that a record takes through the live pipeline."""
 
 CALLS, DECISIONS, CONTACTS = "calls", "decisions", "contacts"
 
@@ -38,8 +38,8 @@ class Difference:
 
 @dataclass(slots=True)
 class KnownRecords:
-    """All that is known of one call, live or derived: the latest version of the call, the decisions
-    by their time and content, and the latest version of the contact."""
+    """Everything known about one call, live or derived: the latest version of the call, the
+    decisions by their time and content, and the latest version of the contact."""
 
     call: Call | None = None
     decisions: dict[tuple[int, str], RecordingDecided] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class KnownRecords:
     """By the event that caused a version of the call: the log time (ms) of its first version."""
 
     def take(self, record: object, at: int = 0) -> None:
-        """Take in a record, in the order of the log. `at`: its log time (ms)."""
+        """Handle a record, in the order of the log. `at`: its log time (ms)."""
         match record:
             case Call():
                 self.published.setdefault(record.cause_event_id, at)
@@ -82,10 +82,10 @@ class ComparisonLimits:
 
 @dataclass(slots=True)
 class Comparison:
-    """The result. `within_tick`: calls that differ only by so little; `within_lag`: only by as
-    much as the live pipeline was behind, `longest_lag_ms` at most; `different`: the others that
-    differ, by key. `before` and `after`: calls set aside (see `ComparisonLimits`). `kinds`:
-    how many calls differ in a kind of field."""
+    """The result. `within_tick`: calls that differ only by a tick; `within_lag`: calls that differ
+    only by the lag of the live pipeline, at most `longest_lag_ms`; `different`: all other calls
+    that differ, by key. `before` and `after`: calls that were set aside (see `ComparisonLimits`).
+    `kinds`: how many calls differ in a kind of field."""
 
     equal: int = 0
     within_tick: int = 0
@@ -126,14 +126,15 @@ class Comparison:
 
 
 def lag_ms(live: KnownRecords, derived: KnownRecords) -> int:
-    """Return how far (ms) the live pipeline was behind at most when it published a version of the
-    call: the derived version by the same event has the log time of the event."""
+    """Return the greatest lag (ms) of the live pipeline when it published a version of the call. It
+    is known because the derived version caused by the same event has the log time of the event."""
     both = live.published.keys() & derived.published.keys()
     return max((live.published[each] - derived.published[each] for each in both), default=0)
 
 
 def beyond(found: Sequence[Difference], allowed_ms: int) -> tuple[Difference, ...]:
-    """Return the differences that are more than such a difference of times, or its consequence."""
+    """Return the differences that are neither such a difference of times nor a consequence of
+    one."""
     moved = any(d.kind == f"{CONTACTS}.decisions.at" and is_within(d, allowed_ms) for d in found)
     return tuple(d for d in found if not is_within(d, allowed_ms) and not (moved and _is_late(d)))
 
@@ -174,7 +175,7 @@ def differences(where: str, live: Any, derived: Any) -> Iterator[Difference]:
 
 
 def is_within(difference: Difference, allowed_ms: int) -> bool:
-    """Return whether two times of the log's clock, or durations, differ by so little."""
+    """Return whether two times of the log's clock, or durations, differ by at most `allowed_ms`."""
     live, derived, where = difference.live, difference.derived, difference.where
     if not (isinstance(live, int) and isinstance(derived, int)) or abs(live - derived) > allowed_ms:
         return False
@@ -186,13 +187,15 @@ def is_within(difference: Difference, allowed_ms: int) -> bool:
 
 
 def _is_late(difference: Difference) -> bool:
-    """Return whether it is the reason of a gap that a decision made late: a second decides."""
+    """Return whether the difference is the reason of a gap that depends on whether a decision was
+    late."""
     is_reason = difference.kind == f"{CONTACTS}.gaps.reason"
     return is_reason and LATE_EVENTS in (difference.live, difference.derived)
 
 
 def _order(call: Call) -> tuple[int, int]:
-    """Versions by log time: after a rebuild of its table a tracker counts revisions from 1."""
+    """Return the sort key of versions: log time first, because after a rebuild of its table a
+    tracker counts revisions from 1."""
     return call.latest_arrival_at, call.revision
 
 

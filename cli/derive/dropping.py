@@ -51,9 +51,9 @@ async def find(target: Settings) -> Found:
 
 
 def groups_of(prefix: str, groups: Iterable[str], topics: Collection[str]) -> tuple[str, ...]:
-    """Return the groups with the prefix. Those with a longer prefix that some pipeline's topics
-    have are not of this derivation. If the prefix has no separator at its end, only those named
-    like roles are."""
+    """Return the groups with the prefix. Groups with a longer prefix that topics of some pipeline
+    have do not belong to this derivation. If the prefix does not end with a separator, only groups
+    named like roles belong to it."""
     ends = tuple(topic.name for topic in (*PROVISIONED, PROGRESS))
     prefixes = {name.removesuffix(end) for name in topics for end in ends if name.endswith(end)}
     longer = tuple(each for each in prefixes if each.startswith(prefix) and each != prefix)
@@ -64,8 +64,8 @@ def groups_of(prefix: str, groups: Iterable[str], topics: Collection[str]) -> tu
 
 
 async def drop(target: Settings, found: Found) -> tuple[str, ...]:
-    """Delete the topics and groups. Return the groups that have members, which stay. May be
-    repeated after an error: the topic that marks the prefix is deleted last."""
+    """Delete the topics and groups. Return the groups that have members and were not deleted. May
+    be repeated after an error: the topic that marks the prefix is deleted last."""
     writer = DerivationWriter(target)
     try:
         await writer.start()  # ends a derivation that runs

@@ -1,4 +1,5 @@
-"""The monitored list with changed rules, for a derivation that asks what would have been. Pure."""
+"""The monitored list with changed rules, for a derivation with other rules than the live ones.
+Pure."""
 
 import json
 from dataclasses import asdict, dataclass, replace
@@ -10,7 +11,7 @@ from schemas.records import RecordingPolicy
 
 @dataclass(frozen=True, slots=True)
 class ChangedRules:
-    """Rules in place of the live ones, in every version of the list; None: the live one holds.
+    """Rules in place of the live ones, in every version of the list; None: the live rule applies.
     `entries`: of the list, in normal form."""
 
     entries: tuple[str, ...] | None = None
@@ -23,8 +24,8 @@ class ChangedRules:
 
 
 class ChangedHistory(PolicyHistory):
-    """The versions of the monitored list, each with the changed rules, and in force when it was.
-    A changed list holds also before the first version."""
+    """The versions of the monitored list with the changed rules, each in force when the live one
+    was. A changed list is also in force before the first version."""
 
     def __init__(self, rules: ChangedRules) -> None:
         super().__init__()

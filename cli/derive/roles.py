@@ -1,7 +1,7 @@
 """The roles that can be derived: their pure cores, and the records that each takes and makes. Pure.
 
-No command, credential or file exists here: `stream.commands` is no target, and the stream manager's
-part that makes commands is not used.
+No command, credential or file exists here: `stream.commands` is not a target, and the part of the
+stream manager that makes commands is not used.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -64,7 +64,7 @@ class DecisionsCore:
     def on_record(
         self, key: str, state: CallStreams | None, record: object, now: int
     ) -> Step[CallStreams]:
-        """Take in a version of a call, or an answer of the adapter."""
+        """Handle a version of a call, or an answer of the adapter."""
         if is_check_task(key):
             return Step(state)
         match record:
@@ -98,7 +98,8 @@ def _learned(key: str, record: Any) -> Output:
 
 
 def _recalled_until(state: ContactState) -> int:
-    """The database keeps a contact's state for ever; here it is kept as long as audio may come."""
+    """Return until when (ms) the state is restored: as long as audio may arrive. (The database
+    keeps a contact's state for ever.)"""
     return state.latest_at + 2 * AWAITED_MS
 
 
@@ -155,7 +156,7 @@ ROLES: Mapping[Role, DerivedRole] = {
 
 
 def chosen(names: Collection[str]) -> tuple[DerivedRole, ...]:
-    """Return the named roles in their order. Raise `ValueError` for a name that is none of them."""
+    """Return the named roles in their order. Raise `ValueError` for an unknown name."""
     unknown = sorted(set(names) - set(ROLES))
     if unknown or not names:
         raise ValueError(

@@ -35,12 +35,12 @@ PORTION = 2_000
 _PENDING = 10_000
 """The number of records and states in a transaction after which it ends at the next tick."""
 _MARGIN_MS = 3_000
-"""When following, records as new as this wait: an earlier one of another partition may still
-come."""
+"""When following, records newer than this (ms) wait, because an earlier record of another partition
+may still arrive."""
 _IDLE_S = 1.0
 
 Progress = Callable[[DerivationProgress, int], None]
-"""Called now and then with the progress, and the number of records up to the end."""
+"""Called at intervals with the progress, and the number of records up to the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class _Running:
     taken: int = 0
 
     async def run(self) -> Report:
-        """Derive to the end; follow, if asked to."""
+        """Derive to the end; then follow, if requested."""
         self.positions = dict(self.at.progress.positions)
         if await self._read(None):
             self.at.network.advance(self.at.progress.ends_at)
@@ -97,13 +97,13 @@ class _Running:
         return Report(self.at.progress, tuple(failures.examples))
 
     async def _read(self, until: int | None) -> bool:
-        """Take in the records up to the ends. Return False if the process is to stop."""
+        """Handle the records up to the end offsets. Return False if the process is to stop."""
         network = self.at.network
         async for name, record in self.sources.read(until):
             before = network.clock
             network.advance(record.timestamp)
             if network.clock != before and self._is_portion():
-                # The record is not handled yet: all is as of the tick.
+                # The record is not handled yet: the state is that of the tick.
                 await self._write(finished=False)
                 if self.stop.is_set():
                     return False
@@ -127,7 +127,7 @@ class _Running:
         return self.taken >= PORTION or self.at.network.pending >= _PENDING or self.stop.is_set()
 
     async def _follow(self) -> None:
-        """Take in the records that have come since, except the newest."""
+        """Handle the records that arrived since, except the newest."""
         now = time.time_ns() // 1_000_000 - _MARGIN_MS
         ends = not_before(self.positions, await self.sources.ends())
         self.at.progress = replace(self.at.progress, ends=ends)

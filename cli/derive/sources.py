@@ -75,7 +75,7 @@ class Sources:
         return found if until is None else await self._at(until, found)
 
     async def complete_from(self) -> int:
-        """Return the log time (ms) from which on every record is still there; 0 if none has
+        """Return the log time (ms) from which on every record is still on the topics; 0 if none has
         expired."""
         firsts = await self._asked.beginning_offsets(self._all)
         if not any(firsts.values()):
@@ -141,7 +141,7 @@ class Sources:
 
     async def _fetch(self, starved: Sequence[str]) -> None:
         partitions = {self._partitions[name]: name for name in starved}
-        # Only these: what the client fetched of the others waits there.
+        # Only these: the fetched records of the others wait in the client.
         batches = await self._reader.getmany(*partitions, timeout_ms=_POLL_MS)
         for partition, name in partitions.items():
             # There may be offsets without records: marks of transactions.

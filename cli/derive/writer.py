@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 
-from aiokafka import AIOKafkaProducer
-
 from cli.derive.network import Changes, Derived
 from cli.derive.topics import PROGRESS, PROGRESS_KEY, STATE
-from pipeline.runtime.kafka import partition_of, producer
+from cli.transactional_writer import TransactionalWriter, TransactionLimits
+from pipeline.runtime.kafka import partition_of
 from pipeline.runtime.log_reader import Log
 from pipeline.runtime.settings import Settings
 from schemas.codec import decode, encode
@@ -15,70 +14,41 @@ from schemas.records import DerivationProgress
 from schemas.topics import Topic
 
 TRANSACTIONAL_ID = "derive"
-_TRANSACTION_MS = 60_000
-_START_SECONDS = 30.0
-_WRITE_SECONDS = 55.0  # less than _TRANSACTION_MS
+_LIMITS = TransactionLimits(60_000, start_s=30.0, write_s=55.0)
 
 
-class DerivationWriter:
-    """The single writer of a derivation. Start it before you read the progress: from then on all
-    other processes of the derivation are fenced, and their transactions are decided.
+class DerivationWriter(TransactionalWriter):
+    """The single writer of a derivation. Start it before you read the progress.
 
     `settings`: with the derivation's prefix.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._producer: AIOKafkaProducer = producer(
-            settings,
-            source="derive",
-            transactional_id=settings.prefixed(TRANSACTIONAL_ID),
-            transaction_timeout_ms=_TRANSACTION_MS,
-            linger_ms=5,
-        )
-
-    async def start(self) -> None:
-        """Fence every other writer. Raise `TimeoutError` or `KafkaError`."""
-        async with asyncio.timeout(_START_SECONDS):
-            await self._producer.start()
+        super().__init__(settings, "derive", TRANSACTIONAL_ID, _LIMITS, linger_ms=5)
 
     async def write(self, changes: Changes, progress: DerivationProgress) -> None:
         """Write all of it, or nothing. Raise `TimeoutError` or `KafkaError`; then the outcome is
         not known, and this writer must not be used any more."""
-        async with asyncio.timeout(_WRITE_SECONDS):
-            await self._producer.begin_transaction()
-            sent = [await self._derived(each) for each in changes.records]
-            sent += [
-                await self._kept(STATE.name, f"{role}:{key}".encode(), value)
-                for (role, key), value in changes.states.items()
-            ]
-            sent.append(await self._kept(PROGRESS.name, PROGRESS_KEY, encode(progress)))
-            # A commit does not check that each message arrived.
-            for result in await asyncio.gather(*sent, return_exceptions=True):
-                if isinstance(result, BaseException):
-                    raise result
-            await self._producer.commit_transaction()
-
-    async def close(self) -> None:
-        """Disconnect."""
-        await self._producer.stop()
+        async with self._transaction() as sent:
+            for each in changes.records:
+                sent.append(await self._derived(each))
+            for (role, key), value in changes.states.items():
+                sent.append(
+                    await self._send(STATE.name, value, f"{role}:{key}".encode(), partition=0)
+                )
+            sent.append(
+                await self._send(PROGRESS.name, encode(progress), PROGRESS_KEY, partition=0)
+            )
 
     async def _derived(self, made: Derived) -> "asyncio.Future[object]":
         key = made.key.encode()
-        future: asyncio.Future[object] = await self._producer.send(
-            self._settings.prefixed(made.topic.name),
+        return await self._send(
+            made.topic.name,
             encode(made.record),
             key,
             partition=partition_of(key, made.topic.partitions),
             timestamp_ms=made.at,
         )
-        return future
-
-    async def _kept(self, topic: str, key: bytes, value: bytes | None) -> "asyncio.Future[object]":
-        future: asyncio.Future[object] = await self._producer.send(
-            self._settings.prefixed(topic), value, key, partition=0
-        )
-        return future
 
 
 async def read_progress(settings: Settings) -> DerivationProgress | None:

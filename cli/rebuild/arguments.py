@@ -27,17 +27,28 @@ def add(commands: Any, moment: Callable[[str], int], task_sid: Callable[[str], s
 
     rebuild = commands.add_parser("rebuild", help="rebuild a table or recordings from the log")
     kinds = rebuild.add_subparsers(dest="what", required=True, metavar="WHAT")
-    table = kinds.add_parser("tracker", help="the tracker's table; the role must not be running")
+    table = kinds.add_parser(
+        "tracker", help="rebuild the tracker's table; no tracker may be running"
+    )
     table.add_argument("--check", action="store_true", help="compare only: 0 same, 1 different")
-    recordings = kinds.add_parser("recordings", help="the same recordings, in another place")
+    recordings = kinds.add_parser("recordings", help="make recordings again, in another place")
     recordings.add_argument(
         "--from", dest="since", type=beginning, required=True, metavar="TIME",
-        help="recordings that began at this log time or later: RFC 3339, epoch ms, or `beginning`",
+        help="only recordings since this log time: RFC 3339, epoch ms, or `beginning`",
     )  # fmt: skip
-    recordings.add_argument("--until", type=moment, metavar="TIME", help="... and ended before")
-    recordings.add_argument("--task-sid", type=task_sid, metavar="TASK_SID", help="of one call")
+    recordings.add_argument(
+        "--until",
+        type=moment,
+        metavar="TIME",
+        help="only recordings that ended before this log time",
+    )
+    recordings.add_argument(
+        "--task-sid", type=task_sid, metavar="TASK_SID", help="only recordings of this call"
+    )
     where = recordings.add_mutually_exclusive_group(required=True)
-    where.add_argument("--to", metavar="DIR", help="a directory, or file:///... or s3://...")
+    where.add_argument(
+        "--to", metavar="DIR", help="where to write: a directory, file:///... or s3://..."
+    )
     where.add_argument(
         "--check", action="store_true",
         help="compare with the recordings store and write nothing: 0 same, 1 different",

@@ -57,7 +57,7 @@ class CallsReport:
 async def rebuild_tracker(settings: Settings, *, check: bool, progress: Progress) -> CallsReport:
     """Rebuild the table, or with `check` only compare it with the correct states.
 
-    Raises `RebuildRefused` while a tracker is running, or if a needed topic does not exist.
+    Raise `RebuildRefused` while a tracker is running, or if a needed topic does not exist.
     """
     if not check:
         await ensure_topics(settings, [_TABLE, CTI_RESOLVED])

@@ -1,12 +1,13 @@
 """Print the result of `flexcapture rebuild tracker`."""
 
 import asyncio
-import sys
 
 from aiokafka.errors import KafkaError
 
+from cli.messages import print_error
 from cli.rebuild.arguments import print_list
 from cli.rebuild.calls import CallsReport, RebuildRefused, rebuild_tracker
+from pipeline.error_text import error_text
 from pipeline.runtime.log_reader import Told
 from pipeline.runtime.settings import Settings
 
@@ -17,8 +18,7 @@ def rebuild(settings: Settings, *, check: bool) -> int:
     try:
         report = asyncio.run(rebuild_tracker(settings, check=check, progress=Told()))
     except (RebuildRefused, KafkaError, OSError) as error:
-        print(f"flexcapture: {error or type(error).__name__}", file=sys.stderr, flush=True)
-        return 1
+        return print_error(error_text(error))
     print_list("these calls differed", report.differences)
     print_list("events and versions contradict each other; the table holds both", report.doubts)
     print(summary(report, check=check))

@@ -35,7 +35,7 @@ class Folding:
         self._taken = 0
 
     def take(self, key: bytes | None, value: bytes | None, at: int) -> None:
-        """Take in a record of `cti.events` or `cti.resolved`. Ignore a record that cannot be read:
+        """Handle a record of `cti.events` or `cti.resolved`. Ignore a record that cannot be read:
         the tracker sends it to the dead letters."""
         try:
             name, event = (key or b"").decode(), decode(value)
@@ -83,7 +83,7 @@ class Published:
     latest: dict[str, tuple[Call, int]] = field(default_factory=dict)
 
     def take(self, key: bytes | None, value: bytes | None, at: int) -> None:
-        """Take in a record of `calls`, in the order of the log."""
+        """Handle a record of `calls`, in the order of the log."""
         try:
             name, call = (key or b"").decode(), decode(value)
         except (Undecodable, ValueError):

@@ -85,10 +85,10 @@ async def rebuild_recordings(
     progress: Progress,
     compare: AudioStore | None = None,
 ) -> RecordingsReport:
-    """Make in `target` the recordings that began and ended in that part of the log. With `compare`,
-    compare each with the recording in that store, and delete it from `target` again.
+    """Make the recordings that began and ended in that part of the log, in `target`. With
+    `compare`, compare each with the recording in that store, and delete it from `target` again.
 
-    Raises `NothingToRead`, `StoreError`, and aiokafka's errors if Kafka cannot be reached.
+    Raise `NothingToRead`, `StoreError`, and aiokafka's errors if Kafka cannot be reached.
     """
     log, report = Log(settings, progress), RecordingsReport()
     await log.start()
@@ -154,7 +154,7 @@ class _Partition:
         only = self.asked.task_sid and self.asked.task_sid.encode()
         async for message in log.read(span):
             if only and message.key not in (only, None):
-                # Other calls only advance the time: a recording may end because of it.
+                # Records of other calls only advance the time, which may end a recording.
                 alive = GatewayAlive("", 0, message.timestamp)
                 for effect in self._fold.handle(alive, message.offset, message.timestamp):
                     await self._carry_out(effect, message)
@@ -181,7 +181,7 @@ class _Partition:
                 pass  # refused, ignored, or part of a recording that is left out
 
     async def _know_decisions(self, log: Log, until: int) -> None:
-        """Take in the decisions made before the first record that is read (`until`: its log time,
+        """Handle the decisions made before the first record that is read (`until`: its log time,
         ms). They are also on `stream.events`, which is smaller than `media` and kept for longer."""
         if not await log.has(STREAM_EVENTS):
             return

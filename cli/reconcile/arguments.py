@@ -12,10 +12,15 @@ def add(commands: Any, moment: Callable[[str], int]) -> None:
     )
     reconcile.add_argument(
         "--from", dest="since", type=moment, required=True, metavar="TIME",
-        help="begin: RFC 3339 with an offset, or epoch milliseconds",
+        help="start of the period: RFC 3339 with an offset, or epoch milliseconds",
     )  # fmt: skip
     reconcile.add_argument(
-        "--to", dest="until", type=moment, required=True, metavar="TIME", help="end, exclusive"
+        "--to",
+        dest="until",
+        type=moment,
+        required=True,
+        metavar="TIME",
+        help="end of the period, exclusive",
     )
     reconcile.add_argument("--json", action="store_true", help="as one JSON object")
-    reconcile.add_argument("--state-dir", type=Path, metavar="DIR", help="of the `up` to ask")
+    reconcile.add_argument("--state-dir", type=Path, metavar="DIR", help="state directory of `up`")

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import json
-import sys
 import time
 from collections.abc import Mapping, Sequence
 
@@ -11,21 +10,23 @@ from aiokafka.errors import KafkaError
 
 from agents.reconciler.comparing import PeriodComparison
 from agents.reconciler.known_tasks import results
-from agents.reconciler.service import READS, WRITES, started_producer
+from agents.reconciler.service import READS, WRITES
 from agents.reconciler.twilio_lists import TwilioLists
 from agents.twilio_history.client import history_api
+from cli.messages import FAILED, OK, WRONG, print_error
 from cli.reconcile.formatting import as_json, as_text
+from pipeline.error_text import error_text
 from pipeline.reconciliation.windows import LONGEST_REQUEST_MS, parts
+from pipeline.runtime.kafka import started_producer
 from pipeline.runtime.kafka_start import ensure_topics
 from pipeline.runtime.log_clock import log_clock
-from pipeline.runtime.settings import Settings
+from pipeline.runtime.settings import Role, Settings
 from pipeline.runtime.telemetry import Health
 from pipeline.runtime.twilio_http import TwilioError
 from pipeline.runtime.twilio_rest import account_of
 from schemas.records import Reconciliation, ReconciliationEvidence
 from schemas.topics import RECONCILIATIONS
 
-OK, FAILED, WRONG = 0, 1, 2
 WAIT_S = 60.0
 """How long to wait for the consolidator's results."""
 LOOK_S = 1.0
@@ -34,14 +35,14 @@ LOOK_S = 1.0
 def run(settings: Settings, asked: argparse.Namespace) -> int:
     """Compare the period that was asked for. Return the exit status."""
     if asked.until <= asked.since:
-        return _told("--to must be later than --from", WRONG)
+        return print_error("--to must be later than --from", WRONG)
     if asked.until - asked.since > LONGEST_REQUEST_MS:
-        return _told("the period is longer than 31 days: compare it in parts", WRONG)
+        return print_error("the period is longer than 31 days: compare it in parts", WRONG)
     account_of(settings)  # raises an error that names missing settings
     try:
         compared, found = asyncio.run(_reconcile(settings, asked.since, asked.until))
     except (TwilioError, KafkaError, TimeoutError, OSError) as error:
-        return _told(error or "Kafka does not answer", FAILED)
+        return print_error(error_text(error), FAILED)
     report = as_json(asked.since, asked.until, compared, found)
     print(json.dumps(report, indent=2) if asked.json else as_text(report))
     return OK
@@ -57,7 +58,7 @@ async def _reconcile(
     async with (
         log_clock(settings, health) as clock,
         history_api(settings, health) as api,
-        started_producer(settings) as sender,
+        started_producer(settings, Role.RECONCILER) as sender,
     ):
         await clock.settled()
         lists = TwilioLists(api, settings.twilio_workspace_sid)
@@ -71,7 +72,7 @@ async def _reconcile(
 async def _results(
     settings: Settings, compared: Mapping[str, ReconciliationEvidence], since: int
 ) -> Mapping[str, Reconciliation]:
-    """Return the results that take the evidence into account, as far as they come in time."""
+    """Return the results that take the evidence into account, as far as they arrive in time."""
     deadline = time.monotonic() + WAIT_S
     while True:
         found = await results(settings, compared, since)
@@ -83,8 +84,3 @@ async def _results(
         if len(fresh) == len(compared) or time.monotonic() > deadline:
             return fresh
         await asyncio.sleep(LOOK_S)
-
-
-def _told(what: object, status: int) -> int:
-    print(f"flexcapture: {what}", file=sys.stderr, flush=True)
-    return status

@@ -9,16 +9,22 @@ from schemas.topics import CALL_PARTITIONS
 
 def add(commands: Any) -> None:
     """Add the command to `commands`."""
-    top = commands.add_parser("recordings", help="handle recordings with missing files")
+    top = commands.add_parser("recordings", help="repair unfinished recordings with missing files")
     actions = top.add_subparsers(dest="action", required=True, metavar="ACTION")
     restart = actions.add_parser(
         "restart",
-        help="make unfinished recordings with missing files again, from the topic media",
+        help="record the affected recordings again, from the topic media",
     )
     restart.add_argument(
-        "--partition", type=_partition, required=True, metavar="N", help="the recorder reports it"
+        "--partition",
+        type=_partition,
+        required=True,
+        metavar="N",
+        help="the partition that the recorder reports",
     )
-    restart.add_argument("--yes", action="store_true", help="do it; default: only show the loss")
+    restart.add_argument(
+        "--yes", action="store_true", help="restart them (default: only show the losses)"
+    )
     restart.add_argument("--state-dir", type=Path, metavar="DIR", help="state directory of `up`")
 
 

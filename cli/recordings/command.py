@@ -1,12 +1,13 @@
 """Print the result of `flexcapture recordings restart`."""
 
 import asyncio
-import sys
 from collections.abc import Sequence
 
 from aiokafka.errors import KafkaError
 
+from cli.messages import print_error
 from cli.recordings.restart import Broken, NoCheckpoints, find_broken, restart
+from pipeline.error_text import error_text
 from pipeline.runtime.settings import Settings
 from pipeline.store.audio import AudioStore, StoreError
 from pipeline.times import rfc3339
@@ -19,8 +20,7 @@ def run(settings: Settings, url: str, partition: int, *, yes: bool) -> int:
     try:
         return asyncio.run(_run(settings, AudioStore.from_url(url), partition, yes=yes))
     except (KafkaError, StoreError, NoCheckpoints, TimeoutError, OSError) as error:
-        print(f"flexcapture: {error or type(error).__name__}", file=sys.stderr, flush=True)
-        return 1
+        return print_error(error_text(error))
 
 
 async def _run(settings: Settings, store: AudioStore, partition: int, *, yes: bool) -> int:

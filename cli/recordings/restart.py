@@ -48,7 +48,7 @@ class Broken:
 
 
 async def find_broken(settings: Settings, store: AudioStore, partition: int) -> list[Broken]:
-    """Return the partition's unfinished recordings that lack files in the store. Raises
+    """Return the partition's unfinished recordings that lack files in the store. Raise
     `KafkaError`, `StoreError`, `NoCheckpoints`."""
     found = await read_checkpoints(settings, [partition])
     if partition not in found:
@@ -68,7 +68,7 @@ async def restart(
     settings: Settings, store: AudioStore, partition: int, broken: Sequence[Broken]
 ) -> None:
     """Delete the remaining files of these recordings, and have the recorder begin them again.
-    Raises `KafkaError` and `StoreError`; may be repeated."""
+    Raise `KafkaError` and `StoreError`; may be repeated."""
     keeping = keeping_of(store)
     for each in broken:
         await keeping.clear(each.checkpoint)

@@ -2,11 +2,12 @@
 
 import argparse
 import asyncio
-import sys
 from pathlib import Path
 
 from aiokafka.errors import KafkaError
 
+from cli.messages import FAILED, OK, print_error, print_message
+from pipeline.error_text import error_text
 from pipeline.runtime.endpoints import settings_for
 from pipeline.runtime.schema_ids import read_known
 from pipeline.runtime.schema_registration import register_schemas
@@ -18,8 +19,6 @@ from schemas.registry.http import RegistryError, RegistryHttp
 from schemas.registry.present import read_present
 from schemas.registry.register import Registration
 from schemas.registry.subjects import served_subjects
-
-OK, FAILED = 0, 1
 
 
 def run(settings: Settings, asked: argparse.Namespace, default: Path) -> int:
@@ -37,19 +36,20 @@ def run(settings: Settings, asked: argparse.Namespace, default: Path) -> int:
             case _:
                 return _check(settings, asked, default)
     except (RegistryError, KafkaError, Undecodable, TimeoutError, OSError) as error:
-        return _note(str(error) or type(error).__name__, FAILED)
+        return print_error(error_text(error))
 
 
 def _register(settings: Settings, asked: argparse.Namespace) -> int:
     if asked.if_configured and settings.schema_registry_url is None:
-        return _note("no schema registry is configured", OK)
+        print_message("no schema registry is configured")
+        return OK
     made = asyncio.run(
         register_schemas(settings, _url(settings), assigned_ids=asked.assigned_ids, say=print)
     )
     assert made is not None
     print(summary(made))
     for note in made.notes:
-        _note(note, OK)
+        print_message(note)
     return OK
 
 
@@ -81,7 +81,7 @@ def _check(settings: Settings, asked: argparse.Namespace, default: Path) -> int:
     present = read_present(registry, subjects)
     found = differences(subjects, present)
     if reachable is None:
-        _note(f"{PREFIX}KAFKA_BOOTSTRAP_SERVERS is not set: the ids are not compared", OK)
+        print_message(f"{PREFIX}KAFKA_BOOTSTRAP_SERVERS is not set: the ids are not compared")
     else:
         known = asyncio.run(read_known(reachable))
         found += differing_ids(subjects, present, known.of(registry.address))
@@ -104,8 +104,3 @@ def _url(settings: Settings) -> str:
         "schema_registry_url", "the address of a registry; that of `up` has the schemas already"
     )
     return url
-
-
-def _note(what: str, status: int) -> int:
-    print(f"flexcapture: {what}", file=sys.stderr, flush=True)
-    return status

@@ -40,12 +40,12 @@ def add(commands: Any, moment: Callable[[str], int], task_sid: Callable[[str], s
 
     tail = commands.add_parser(
         "tail",
-        help="the records of topics, decoded",
+        help="print the records of topics, decoded",
         description="Prints the records of topics, decoded and in the order of time: all that are "
         "kept, or with --follow the new ones until it is stopped.",
     )
     tail.add_argument("topics", nargs="+", metavar="TOPIC", help="name without the prefix")
-    tail.add_argument("--task-sid", type=task_sid, metavar="SID", help="only records of that call")
+    tail.add_argument("--task-sid", type=task_sid, metavar="SID", help="only records of this call")
     tail.add_argument(
         "--from", dest="start", type=start, metavar="TIME",
         help=f"start at this log time, or at `{BEGINNING}` (default: {BEGINNING}; with --follow: "
@@ -58,9 +58,7 @@ def add(commands: Any, moment: Callable[[str], int], task_sid: Callable[[str], s
     form.add_argument(
         "--table", action="store_true", help="one line a record, main fields (the default)"
     )
-    tail.add_argument(
-        "--module", metavar="MODULE", help="a role of your own: its topics have names here too"
-    )
+    tail.add_argument("--module", metavar="MODULE", help="your own role, to read its topics too")
     tail.add_argument("--state-dir", type=Path, metavar="DIR", help="state directory of `up`")
 
 
@@ -81,7 +79,7 @@ def asked_of(arguments: argparse.Namespace, topic_prefix: str) -> TailRequest:
 
 
 def _own(module: str | None) -> tuple[Topic, ...]:
-    """Return the topics of a role of one's own, whose records can be decoded from now on."""
+    """Return the topics of the user's own role, and make their records decodable."""
     try:
         return () if module is None else topics_of(module)
     except NoRole as error:

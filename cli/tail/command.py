@@ -3,16 +3,15 @@
 import argparse
 import asyncio
 import signal
-import sys
 
 from aiokafka.errors import KafkaError
 
+from cli.messages import FAILED, OK, WRONG, print_error
 from cli.tail.arguments import TailRequest, WrongUsage, asked_of
 from cli.tail.output import Write, close_quietly, output
 from cli.tail.reader import read
+from pipeline.error_text import error_text
 from pipeline.runtime.settings import Settings
-
-OK, FAILED, WRONG = 0, 1, 2
 
 
 def run(settings: Settings, arguments: argparse.Namespace) -> int:
@@ -21,13 +20,13 @@ def run(settings: Settings, arguments: argparse.Namespace) -> int:
     try:
         asked = asked_of(arguments, settings.topic_prefix)
     except WrongUsage as error:
-        return _failed(str(error), WRONG)
+        return print_error(str(error), WRONG)
     try:
         asyncio.run(_tail(settings, asked, output(in_json=arguments.json)))
     except BrokenPipeError:
         close_quietly()
     except (KafkaError, LookupError, TimeoutError, OSError) as error:
-        return _failed(f"the topics cannot be read: {error or type(error).__name__}", FAILED)
+        return print_error(f"the topics cannot be read: {error_text(error)}", FAILED)
     return OK
 
 
@@ -45,8 +44,3 @@ async def _print(settings: Settings, asked: TailRequest, write: Write) -> None:
     async for records in read(settings, asked):
         if records:
             write(records)
-
-
-def _failed(what: str, status: int) -> int:
-    print(f"flexcapture: {what}", file=sys.stderr, flush=True)
-    return status

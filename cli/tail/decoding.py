@@ -43,5 +43,5 @@ def decoded(record: Any) -> Shown:
 
 
 def is_of_task(record: Shown, task_sid: str) -> bool:
-    """Whether the record's key or its field `task_sid` names the task."""
+    """Return whether the record's key or its field `task_sid` names the task."""
     return task_sid in (record.key, getattr(record.value, "task_sid", None))

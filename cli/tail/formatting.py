@@ -84,7 +84,7 @@ def _main_fields(record: Shown) -> Iterator[str]:
 
 
 def _short(name: str, value: Any) -> str:
-    """Return a value in few characters: of bytes their number, of a collection its size."""
+    """Return a value in few characters: for bytes their number, for a collection its size."""
     match value:
         case bool():
             return str(value).lower()
@@ -110,7 +110,7 @@ def _time(at: int) -> str:
 
 
 def _printable(text: str) -> str:
-    """Return the text with escapes for what a terminal would carry out, or not show."""
+    """Return the text with escapes for characters that a terminal would interpret or not show."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,5 +1,5 @@
-"""The fields of each record type that `flexcapture tail` shows in a line, if they have a value.
-Those of other types are shown all. Pure."""
+"""The fields of each record type that `flexcapture tail` shows in a line, if they have a value. For
+other types, all fields are shown. Pure."""
 
 from collections.abc import Mapping
 

@@ -29,7 +29,7 @@ def close_quietly() -> None:
 
 
 def _has_colours() -> bool:
-    """Whether to write colours: on a terminal, unless NO_COLOR is set (no-color.org)."""
+    """Return whether to write colours: on a terminal, unless NO_COLOR is set (no-color.org)."""
     return (
         sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     )

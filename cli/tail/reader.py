@@ -14,16 +14,18 @@ from pipeline.runtime.settings import Settings
 from schemas.topics import Topic
 
 CLOCKS_APART_MS = 5_000
-"""How far this machine's clock may be ahead of Kafka's: following ends so long after `until`."""
+"""How far (s) this machine's clock may be ahead of Kafka's: following ends this long after
+`until`."""
 _POLL_MS, _FOLLOW_MS = 20, 200
 _CROWDED = 2_000
-"""A partition with this many records that wait for those of others is not read meanwhile."""
+"""A partition with this many records that wait for those of other partitions is not read
+meanwhile."""
 _FETCH_BYTES = 512 * 1024
 
 
 async def read(settings: Settings, asked: TailRequest) -> AsyncIterator[list[Shown]]:
-    """Yield the records that are asked for: those that exist in the order of time, then new ones as
-    they come.
+    """Yield the requested records: existing ones in the order of time, then new ones as they
+    arrive.
 
     Raise `LookupError` if a topic does not exist, and aiokafka's errors if Kafka is unavailable.
     """
@@ -51,7 +53,7 @@ class _Reading:
         self._asked = asked
 
     async def records(self) -> AsyncIterator[Sequence[Any]]:
-        """Yield the records of the partitions, some more than are asked for."""
+        """Yield the records of the partitions, including some that were not requested."""
         partitions = await self._partitions()
         starts, ends = await self._limits(partitions)
         self._kafka.assign(partitions)
@@ -84,8 +86,8 @@ class _Reading:
     async def _limits(
         self, partitions: Sequence[TopicPartition]
     ) -> tuple[Mapping[TopicPartition, int], Mapping[TopicPartition, int]]:
-        """Return the first offset to read of each partition, and the offset after the last one that
-        exists now and is asked for."""
+        """Return the first offset to read of each partition, and the offset after the last
+        requested one that exists now."""
         asked = self._asked
         starts = await self._kafka.beginning_offsets(partitions)
         ends = await self._kafka.end_offsets(partitions)

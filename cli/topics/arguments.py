@@ -1,6 +1,6 @@
 """The arguments of `flexcapture topics`.
 
-They are apart from the command, so that the parser does not load the client of Kafka.
+They are separate from the command, so that the parser does not load Kafka's client.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ def add(commands: Any) -> None:
     by the state directory of a running `up`."""
     topics = commands.add_parser("topics", help="check or create the topics on Kafka")
     actions = topics.add_subparsers(dest="action", required=True, metavar="ACTION")
-    check = actions.add_parser("check", help="show missing and wrong topics; change nothing")
+    check = actions.add_parser("check", help="show missing and wrong topics, without changes")
     apply = actions.add_parser(
         "apply", help="create missing topics and correct wrong settings (never partitions)"
     )

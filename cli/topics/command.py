@@ -2,20 +2,20 @@
 
 import argparse
 import asyncio
-import sys
 from collections.abc import Mapping, Sequence
 
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
+from cli.messages import FAILED, OK, print_error, print_message
 from pipeline.cluster.topic_checks import TopicFinding, remedy
 from pipeline.cluster.view import ClusterView, missing, other_counts
+from pipeline.error_text import error_text
 from pipeline.runtime import kafka_topics
 from pipeline.runtime.kafka_cluster import Cluster
 from pipeline.runtime.kafka_start import Preparation, needs_of, principal_of
 from pipeline.runtime.settings import Settings, SettingsError
 from schemas.topics import PROVISIONED, Topic
 
-OK, FAILED = 0, 1
 _PATIENCE_S = 30.0
 _SHOWN_WIDTH = 32
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -28,7 +28,7 @@ def run(settings: Settings, asked: argparse.Namespace) -> int:
     try:
         return asyncio.run(_run(settings, changing=changing))
     except (KafkaError, TimeoutError, OSError) as error:
-        return _failed(f"Kafka cannot be used: {error or type(error).__name__}")
+        return print_error(f"Kafka cannot be used: {error_text(error)}")
 
 
 async def _run(settings: Settings, *, changing: bool) -> int:
@@ -91,7 +91,8 @@ async def _examine(
     configs = await kafka_topics.described(cluster, sorted(present))
     hidden = sorted(present.keys() - configs.keys())
     if hidden:
-        _note(f"settings of {len(hidden)} topics cannot be read: ACL DescribeConfigs on Topic")
+        why = "ACL DescribeConfigs on Topic"
+        print_message(f"settings of {len(hidden)} topics cannot be read: {why}")
     factor = settings.kafka_replication_factor
     found = kafka_topics.examined(view, present, configs, factor)
     wrong = other_counts(view, {name: topic.partitions for name, topic in present.items()})
@@ -117,15 +118,15 @@ def _verdict(
 ) -> int:
     fixable = [finding for finding in found if finding.setting]
     if fixable and not changing:
-        _note("`flexcapture topics apply` does the same as:")
+        print_message("`flexcapture topics apply` does the same as:")
         print(remedy(fixable, str(settings.kafka_bootstrap_servers)))
     if absent:
-        _note(f"{len(absent)} topics are missing: flexcapture topics apply")
+        print_message(f"{len(absent)} topics are missing: flexcapture topics apply")
     fatal = [finding for finding in found if finding.loses_data]
     if any(not finding.setting for finding in fatal):
-        _note("the number of partitions cannot be changed: use FLEXCAPTURE_TOPIC_PREFIX")
+        print_message("the number of partitions cannot be changed: use FLEXCAPTURE_TOPIC_PREFIX")
     if not found and not absent:
-        _note(f"{len(PROVISIONED)} topics are as they must be")
+        print_message(f"{len(PROVISIONED)} topics are as they must be")
     return FAILED if fatal or absent else OK
 
 
@@ -137,12 +138,3 @@ def _described(topic: Topic) -> str:
 
 def _say(topic: str, what: str) -> None:
     print(f"{topic:<{_SHOWN_WIDTH}} {what}", flush=True)
-
-
-def _note(what: str) -> None:
-    print(f"flexcapture: {what}", file=sys.stderr, flush=True)
-
-
-def _failed(what: str) -> int:
-    _note(what)
-    return FAILED

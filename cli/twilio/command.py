@@ -1,4 +1,4 @@
-"""The actions of `flexcapture twilio` that are about the account's set-up."""
+"""The actions of `flexcapture twilio` that concern the account's set-up."""
 
 import argparse
 from pathlib import Path

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from types_boto3_kinesis.client import KinesisClient
 
 READ_S = 1.0
-"""Between reads of a shard: the bridge reads it too, and Kinesis allows five reads a second."""
+"""The pause (s) between reads of a shard: the bridge reads it too, and Kinesis allows five reads a
+second."""
 _THROTTLED = frozenset({"ProvisionedThroughputExceededException", "LimitExceededException"})
 
 
@@ -35,7 +36,7 @@ class KinesisAccess:
     keys: tuple[str, str] | None = None
 
     def client(self, service: str = "kinesis") -> Any:
-        """Return boto3's client without retries. Raises boto3's errors."""
+        """Return boto3's client without retries. Raise boto3's errors."""
         access_key, secret_key = self.keys or (None, None)
         return boto3.session.Session(region_name=self.region).client(
             service,  # type: ignore[call-overload]
@@ -57,7 +58,7 @@ class KinesisStream:
 
 
 async def described(access: KinesisAccess) -> KinesisStream:
-    """Return the Kinesis stream. Raises `StreamAbsent` if there is none, and `KinesisUnavailable`
+    """Return the Kinesis stream. Raise `StreamAbsent` if there is none, and `KinesisUnavailable`
     for all other errors."""
 
     def ask() -> Mapping[str, Any]:
@@ -75,7 +76,7 @@ async def described(access: KinesisAccess) -> KinesisStream:
 
 
 async def in_thread(blocking: Any) -> Any:
-    """Run a boto3 call in a thread. Raises `KinesisUnavailable` for every error of boto3."""
+    """Run a boto3 call in a thread. Raise `KinesisUnavailable` for every error of boto3."""
     try:
         return await asyncio.to_thread(blocking)
     except ClientError as error:
@@ -92,7 +93,7 @@ class SinkTestReader:
         self._iterators: dict[str, str | None] = {}
 
     async def begin(self) -> None:
-        """Note the present end of each shard. Raises `KinesisUnavailable`."""
+        """Note the present end of each shard. Raise `KinesisUnavailable`."""
         self._client: KinesisClient = await in_thread(self._access.client)
         self._iterators = await in_thread(self._ends)
 
@@ -111,7 +112,7 @@ class SinkTestReader:
 
     async def arrived(self, seconds: float) -> list[str]:
         """Return the test ids that arrive next, as soon as there are some; none if none arrives
-        within the time. Raises `KinesisUnavailable`."""
+        within the time. Raise `KinesisUnavailable`."""
         deadline = time.monotonic() + seconds
         while True:
             found: list[str] = []

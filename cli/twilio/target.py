@@ -1,4 +1,4 @@
-"""The installation that a command is about: its settings, with the addresses of a running `up`."""
+"""The installation that a command concerns: its settings, with the addresses of a running `up`."""
 
 import json
 from collections.abc import Mapping

@@ -27,7 +27,7 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class HandshakeDenied:
-    """A handshake that is refused. `ticket`: the one it showed, if that is genuine; `seconds_off`:
+    """A handshake that is refused. `ticket`: the ticket in it, if that is genuine; `seconds_off`:
     by how much its time was off, as of `Ticket.seconds_off`; `signed_form`: the form of the public
     URL that was signed, if that is known."""
 
@@ -38,9 +38,9 @@ class HandshakeDenied:
 
 
 class UsedTickets:
-    """Lets each ticket open one socket only. `directory`: the gateways of this machine, which share
-    a port, note the used tickets there; None: only this process remembers its own. Times are log
-    time in seconds, None while that is not known; nothing is forgotten then."""
+    """Lets each ticket open one socket only. `directory`: the gateways of this machine that share a
+    port note used tickets there; None: each process remembers its own only. Times are log time in
+    seconds. While log time is not known they are None, and no note is deleted."""
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
@@ -80,7 +80,8 @@ class UsedTickets:
 
 
 def _note_name(ticket: Ticket) -> str:
-    """The name holds the expiry time, because a file's own date is of the machine's clock."""
+    """Return the name of the note's file. It contains the expiry time, because a file's date comes
+    from the machine's clock."""
     return f"{ticket.expires_at}-{ticket.nonce}"
 
 
@@ -90,11 +91,11 @@ def _expires_at(note_name: str) -> int:
 
 
 class Entrance:
-    """Judges handshakes. `auth_tokens`: by which Twilio may sign; `ticket_secrets`: with which the
-    adapter may have made a ticket; `customer_streams`: whether the bare URL is taken. `clock`: the
-    log's, s since the epoch; None while it is not known: the time in a ticket is not looked at
-    then, and each still opens one socket only. `signed_url`: another form of the public URL that
-    Twilio may sign."""
+    """Judges handshakes. `auth_tokens`: the tokens that Twilio may sign with; `ticket_secrets`: the
+    secrets that the adapter may have made a ticket with; `customer_streams`: whether the bare URL
+    is accepted. `clock`: the log's clock, s since the epoch. While it returns None, a ticket's time
+    is not checked; each ticket still opens only one socket. `signed_url`: another form of the
+    public URL that Twilio may sign."""
 
     def __init__(
         self,
@@ -159,7 +160,7 @@ class Entrance:
 def _diagnosis(verdict: Verdict, shown: str, ticket: Ticket | None) -> Verdict:
     """Return a more precise verdict for a wrong signature. An adapter made the ticket with the auth
     token that Twilio signs with. If the ticket is genuine, the token is right, so the URL must be
-    wrong. If it is a ticket that was made with another token, the token is wrong."""
+    wrong. If the ticket was made with another token, the token is wrong."""
     if verdict not in (Verdict.WRONG_SIGNATURE, Verdict.WRONG_PATH):
         return verdict
     if ticket is not None:

@@ -4,10 +4,10 @@ The stream manager ends them by requests to Twilio. While these fail, audio woul
 the gateway follows the decisions itself and closes the sockets.
 
 A socket that opens after such a decision may belong to a newer decision that has not been read yet.
-It is closed only once the decision's partition has been read up to the time at which the socket
-opened: the decision that led to that socket was written before. To know that, the gateway writes a
-`GatewayAlive` on that partition, after the socket opened, and reads it there: its time is of the
-same clock as the sockets'.
+So it is closed only once the decision's partition has been read up to the time at which the socket
+opened, because the decision that led to that socket was written before. To find out, the gateway
+writes a `GatewayAlive` to that partition after the socket opened, and reads it back. Its time comes
+from the same clock as those of the sockets.
 """
 
 from collections import OrderedDict
@@ -36,7 +36,8 @@ class _Decision:
         return replace(self, known_at=self.known_at + ms)
 
     def is_due(self, now: int) -> bool:
-        """Return whether to close sockets now. A clock that was set back makes it due too."""
+        """Return whether to close sockets now. The decision is also due if the clock was set
+        back."""
         close_at = min(self.at, self.known_at) + CLOSE_AFTER_MS
         return not 0 < close_at - now <= CLOSE_AFTER_MS
 
@@ -54,7 +55,7 @@ class RecordingDecisions(Generic[Stream]):
         self._read_up_to: dict[int, int] = {}
 
     def decided(self, decided: RecordingDecided, partition: int, now: int) -> None:
-        """Take in a decision that was read from `partition` at `now`. Of two decisions with the
+        """Handle a decision that was read from `partition` at `now`. Of two decisions with the
         same `at`, the one read later counts."""
         task_sid, known = decided.task_sid, self._latest.get(decided.task_sid)
         if known is not None and (decided.at, decided.decision) == (known.at, known.decision):

@@ -73,8 +73,8 @@ def other_forms(public_url: str) -> tuple[str, ...]:
 def signed_form(
     tokens: Sequence[str], public_url: str, path: str, signatures: Sequence[str]
 ) -> str | None:
-    """Return the other form of the public URL in which Twilio signed this handshake; None: in none
-    that is known."""
+    """Return the other form of the public URL in which Twilio signed this handshake, or None if no
+    known form matches."""
     for form in other_forms(public_url):
         if judge(tokens, public_url, path, signatures, signed_as=form) is Verdict.ACCEPTED:
             return form
@@ -89,8 +89,8 @@ def judge(
     *,
     signed_as: str | None = None,
 ) -> Verdict:
-    """Decide on a handshake for `path` with these signature headers. `tokens`: the auth tokens by
-    which Twilio may have signed; `signed_as`: another form of the public URL that it may sign."""
+    """Decide on a handshake for `path` with these signature headers. `tokens`: the auth tokens that
+    Twilio may have signed with; `signed_as`: another form of the public URL that it may sign."""
     if not tokens:
         return Verdict.NO_TOKEN
     if len(signatures) != 1 or not signatures[0]:

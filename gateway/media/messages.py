@@ -1,9 +1,9 @@
 """Twilio's messages on a Media Streams socket, as values.
 
-Source of the format: Twilio, "Media Streams - WebSocket Messages". Numbers come as strings there
-and are taken as numbers too; unknown events and fields are tolerated, and so is text that only
-lenient readers take (`pipeline/lenient_json.py`). A frame that cannot be used
-is an `InvalidFrame`; only what makes the whole socket worthless is a `ProtocolViolation`.
+Source of the format: Twilio, "Media Streams - WebSocket Messages". Twilio sends numbers as strings;
+numbers are accepted too. Unknown events and fields are ignored, and JSON that only lenient parsers
+accept is read (`pipeline/lenient_json.py`). A frame that cannot be used becomes an `InvalidFrame`.
+Only a message that makes the whole socket useless becomes a `ProtocolViolation`.
 """
 
 import re
@@ -16,7 +16,7 @@ from pipeline.lenient_json import Unreadable, lenient
 from pipeline.twilio.sids import SidKind, invalid_in, sid_in
 
 MAX_TIMESTAMP_MS = 25 * 60 * 60 * 1000
-"""A call lasts 24 hours at the most; a timestamp beyond this is none."""
+"""A call lasts at most 24 hours. A greater timestamp is invalid."""
 
 _IDENTIFIER = re.compile(r"[\x21-\x7e]{1,128}")
 _START_SIDS = {
@@ -34,7 +34,8 @@ Payload = Annotated[bytes, msgspec.Meta(min_length=1)]
 
 
 class Frame(msgspec.Struct, gc=False):
-    """20 ms of a track, say: `timestamp` in ms of media time, `payload` mu-law samples."""
+    """A piece of a track, usually 20 ms. `timestamp`: ms of media time; `payload`: mu-law
+    samples."""
 
     track: Literal["inbound", "outbound"]
     timestamp: Timestamp
@@ -48,8 +49,8 @@ class Media(
     tag="media",
     rename={"frame": "media", "sequence": "sequenceNumber", "stream_sid": "streamSid"},
 ):
-    """A frame, as it nearly always comes. `sequence`: its number among the messages of the
-    connection; None: the message has no usable number."""
+    """A message with a frame in its usual form. `sequence`: the message's number on the connection,
+    or None if it has no usable number."""
 
     frame: Frame
     sequence: Sequence | None = None
@@ -61,7 +62,7 @@ _media_decoder = msgspec.json.Decoder(Media, strict=False)
 
 @dataclass(frozen=True, slots=True)
 class InvalidFrame:
-    """A frame that cannot be used. `track` None: unknown."""
+    """A frame that cannot be used. `track`: None if it is not known."""
 
     track: str | None
     reason: str
@@ -76,9 +77,9 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The media stream begins. What our start request passed on comes back as parameters; those
-    that were not there, or are no identifiers, are None (`generation`: 0). `sequence` as of
-    `Media`. `invalid_sids`: the kinds of the SIDs of the wrong form, which count as absent."""
+    """The start of the media stream. Twilio returns the parameters of our start request; parameters
+    that are missing or are not identifiers are None (`generation`: 0). `sequence`: as in `Media`.
+    `invalid_sids`: the kinds of SIDs in the wrong form, which count as absent."""
 
     stream_sid: str
     call_sid: str
@@ -92,23 +93,23 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The media stream ended. `sequence` as of `Media`."""
+    """The end of the media stream. `sequence`: as in `Media`."""
 
     sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """An event that does not matter here (`mark`, `dtmf`, or one not known yet), but for its
-    `sequence` number: without it, the next frame's number would look like a gap."""
+    """An event that is not used (`mark`, `dtmf`, or an unknown one). Only its `sequence` number
+    matters: without it, the next frame's number would look like a gap."""
 
     sequence: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class ProtocolViolation:
-    """What no media stream of ours sends; the reason fits a close frame and quotes nothing.
-    `invalid_sids` as of `Start`."""
+    """A message that violates the protocol. `reason` fits in a close frame and quotes nothing from
+    the message. `invalid_sids`: as in `Start`."""
 
     reason: str
     invalid_sids: tuple[SidKind, ...] = ()
@@ -118,7 +119,7 @@ Message = Media | InvalidFrame | Connected | Start | Stop | Other | ProtocolViol
 
 
 def parse(text: str | bytes) -> Message:
-    """The message in a text frame. Never raises."""
+    """Return the message in a text frame. Never raise."""
     try:
         return _media_decoder.decode(text)
     except _UNREADABLE:
@@ -146,7 +147,7 @@ def _other(text: str | bytes) -> Message:
 
 
 def _decoded(text: str | bytes) -> Any:
-    """The message's JSON. Raises `Unreadable`."""
+    """Return the message's JSON. Raise `Unreadable`."""
     try:
         return msgspec.json.decode(text)
     except _UNREADABLE:

@@ -1,6 +1,6 @@
-"""Observes a media stream of a test call beyond its audio (Sans-I/O).
+"""Observe details of a test call's media stream other than its audio (Sans-I/O).
 
-No other media stream is observed: this reads each message once more.
+Other media streams are not observed, because this parses each message a second time.
 """
 
 from collections.abc import Iterable
@@ -14,14 +14,14 @@ from schemas.records import MediaStreamClosed, MediaStreamObserved, ObservedTrac
 FIRST_PING_MS = 1_000
 PING_EVERY_MS = 3_000
 LONGEST_MS = 180_000
-"""No test call is longer."""
+"""The longest duration of a test call (ms)."""
 IDLE_MS = 12_000
-"""A media stream without a message for so long is over, whatever its socket says: the test call's
-silence lasts 8 s."""
+"""A media stream without a message for this long (ms) is considered over, even if its socket is
+open. The silence in a test call lasts 8 s."""
 EVEN_MS = (16, 24)
-"""The step from a frame to the next, with the jitter of 2 ms that Twilio was seen to have."""
+"""The step (ms) from one frame to the next, with Twilio's observed jitter of 2 ms."""
 HOLE_MS = 60
-"""A longer step is a hole: nothing was sent, or frames are lost."""
+"""A longer step (ms) is a hole: nothing was sent, or frames are lost."""
 
 
 class _Frame(msgspec.Struct):
@@ -65,8 +65,8 @@ class _Track:
 
 
 class StreamObserver:
-    """Observes one media stream. Times are ms of the log's clock; `now` at first is when the socket
-    was opened."""
+    """Observes one media stream. Times are ms of the log's clock. The constructor's `now` is the
+    time at which the socket was opened."""
 
     def __init__(self, now: int) -> None:
         self._opened_at = self._latest_at = now
@@ -78,7 +78,7 @@ class StreamObserver:
         self._tracks: dict[str, _Track] = {}
 
     def receive(self, texts: Iterable[str | bytes], now: int) -> None:
-        """Take in text messages. Unreadable ones are passed over."""
+        """Handle text messages. Skip unreadable ones."""
         self._latest_at = now
         for text in texts:
             try:
@@ -97,7 +97,7 @@ class StreamObserver:
         track.add(frame.timestamp, whole_number(frame.chunk) or 0)
 
     def heard(self) -> None:
-        """A ping or a pong came."""
+        """Note that a ping or a pong arrived."""
         self._pongs += self._is_pinged
         self._is_pinged = False
 
@@ -111,7 +111,7 @@ class StreamObserver:
         return True
 
     def why_over(self, now: int) -> str | None:
-        """Return why to end the media stream now; None: it may continue."""
+        """Return the reason to end the media stream now, or None if it may continue."""
         if not 0 <= now - self._opened_at <= LONGEST_MS:
             return "the test call is too long"
         if now - self._latest_at >= IDLE_MS:
@@ -119,7 +119,7 @@ class StreamObserver:
         return None
 
     def observed(self, closed: MediaStreamClosed) -> MediaStreamObserved:
-        """Return the observations of the media stream that was closed."""
+        """Return the observations of the media stream, which was closed."""
         return MediaStreamObserved(
             stream_sid=closed.stream_sid,
             call_sid=closed.call_sid,

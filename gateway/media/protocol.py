@@ -1,9 +1,9 @@
 """One Media Streams socket, without the socket (Sans-I/O).
 
-The shell feeds text messages (`receive`), control frames (`heard`) and the passing of time
-(`tick`), and says when the socket is gone (`lost`). Each answers with what to do, in order: records
-to publish on the call's key, `SendPing`, and `CloseSocket`. Once the socket is to be closed nothing
-more comes out. No method raises.
+The shell passes in text messages (`receive`), control frames (`heard`), the passing of time
+(`tick`) and the loss of the socket (`lost`). Each method returns the actions to carry out, in
+order: records to publish under the call's key, `SendPing`, and `CloseSocket`. After `CloseSocket`
+no method returns any action. No method raises.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,10 +29,10 @@ from schemas.records import MediaBatch, MediaStreamClosed, MediaStreamOpened
 
 START_DEADLINE_MS = 10_000
 NO_MEDIA_MS = 5_000
-"""For some calls Twilio sends nothing while there is silence. So a media stream on which nothing
-came for so long is pinged, and is dead only if nothing comes for so long again."""
+"""On some calls Twilio sends nothing during silence. So a media stream without messages for this
+long (ms) is pinged. It is considered dead only if nothing arrives for this long again."""
 STALLED_MS = 1_000
-"""Ticks further apart than this: we did not read the sockets ourselves, or the clock was set."""
+"""Ticks further apart than this (ms): the process did not read sockets, or its clock was set."""
 NORMAL_CLOSURE = 1000
 POLICY_VIOLATION = 1008
 INTERNAL_ERROR = 1011
@@ -52,22 +52,22 @@ class SendPing:
 
 
 STOP = "stop"
-"""The reason of a media stream's end that Twilio announced."""
+"""The reason of the end of a media stream if Twilio announced the end."""
 
 Output = MediaStreamOpened | MediaBatch | MediaStreamClosed | SendPing | CloseSocket
 
 LastNumbers = Mapping[tuple[str, str], int]
-"""By task SID and stream SID: the number of the last batch of a media stream that ended."""
+"""The number of the last batch of an ended media stream, by task SID and stream SID."""
 
 
 class MediaSocket:
     """The protocol's state for one socket.
 
-    `account_sid`: the only accepted account; None: any. `ticket`: the one in the handshake; None:
-    any leg and any task are accepted. `last_numbers`: the last batch numbers of media streams that
-    may come again. `unusable`: the numbers of frames that cannot be used, by reason, including
-    those of unknown tracks, which no batch counts. `invalid_sids`: the kinds of the invalid SIDs in
-    start messages, for the shell to count.
+    `account_sid`: the only accepted account; None: any. `ticket`: the handshake's ticket; None: any
+    leg and any task are accepted. `last_numbers`: the last batch numbers of media streams that may
+    come again. `unusable`: the numbers of frames that cannot be used, by reason, including those of
+    unknown tracks, which no batch counts. `invalid_sids`: the kinds of the invalid SIDs in start
+    messages, for the shell to count.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class MediaSocket:
         self.invalid_sids: tuple[SidKind, ...] = ()
 
     def receive(self, texts: Iterable[str | bytes], now: int) -> Sequence[Output]:
-        """Text messages arrived at `now` (ms, the log's clock as the gateway knows it)."""
+        """Handle text messages that arrived at `now` (ms, the gateway's log clock)."""
         if self.state is SocketState.DONE:
             return ()
         self.heard(now)
@@ -116,7 +116,7 @@ class MediaSocket:
         return outputs
 
     def tick(self, now: int) -> Sequence[Output]:
-        """Time has passed; call it at least every 0.1 s for batches to be cut in time."""
+        """Handle the passing of time. Call this every 0.1 s, so that batches are cut in time."""
         if self._batcher is not None and self.state is SocketState.RUNNING:
             return (*self._batcher.tick(now), *self._watch_silence(now))
         if (
@@ -127,11 +127,11 @@ class MediaSocket:
         return ()
 
     def heard(self, now: int) -> None:
-        """Take note of a sign of life; also for what the shell alone can see: pings and pongs."""
+        """Note a sign of life. The shell also calls this for pings and pongs."""
         self._heard_at, self._pinged_at = now, None
 
     def not_to_be_recorded(self, now: int, reason: str) -> Sequence[Output]:
-        """End the media stream, because it was decided, for this reason, not to record its call."""
+        """End the media stream, because a decision with this reason says not to record its call."""
         outputs = self._ended(now, "not-to-be-recorded", reason)
         self.state = SocketState.DONE
         return (*outputs, CloseSocket(NORMAL_CLOSURE, "not to be recorded"))
@@ -144,13 +144,13 @@ class MediaSocket:
         return outputs
 
     def violated(self, reason: str, now: int) -> Sequence[Output]:
-        """The other side did what no media stream does; also for what the shell alone can see."""
+        """Handle a violation of the protocol, also one that the shell has found."""
         outputs = self._ended(now, "protocol-error", reason)
         self.state = SocketState.DONE
         return (*outputs, CloseSocket(POLICY_VIOLATION, reason))
 
     def forget(self) -> None:
-        """Nothing more comes out: the media stream that began here is not to be."""
+        """Drop the media stream that has begun: no further action is returned."""
         self.state = SocketState.DONE
 
     def _handle(self, message: Message, now: int) -> Sequence[Output]:
@@ -179,8 +179,8 @@ class MediaSocket:
         return (*outputs, CloseSocket(NORMAL_CLOSURE, STOP))
 
     def _watch_silence(self, now: int) -> Sequence[Output]:
-        """Ping a media stream on which nothing came for too long, in time in which ticks came
-        regularly; end it if the ping is not answered."""
+        """Ping a media stream that sent nothing for too long while ticks were regular. End it if
+        the ping is not answered."""
         if not 0 <= now - self._ticked_at <= STALLED_MS:
             self.heard(now)
         self._ticked_at = now
@@ -251,7 +251,7 @@ class MediaSocket:
         return _opened(who, now)
 
     def _ended(self, now: int, reason: str, detail: str) -> list[Output]:
-        """The rest of the audio and the media stream's end, if it runs."""
+        """Return the rest of the audio and the media stream's end, if it is running."""
         if self._batcher is None or self._identity is None or self.state is SocketState.DONE:
             return []
         rest = self._batcher.cut()

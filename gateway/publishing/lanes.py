@@ -11,8 +11,8 @@ from pipeline.runtime.kafka import partition_of
 from schemas.topics import CALL_PARTITIONS
 
 _RESERVED = 4
-"""A quarter of the memory (1 / `_RESERVED`) is kept free for partitions that Kafka takes records
-of, if there are any."""
+"""A quarter of the memory (1 / `_RESERVED`) is kept free for partitions that Kafka accepts records
+for, if there are any."""
 
 partition_of_key = lru_cache(10_000)(partition_of)
 

@@ -14,8 +14,8 @@ Outlet_co = TypeVar("Outlet_co", covariant=True)
 
 
 class Outlets(NamedTuple, Generic[Outlet_co]):
-    """The two publishers. In `media` audio may wait as long as Kafka needs. Records about media
-    streams and the gateway itself must not wait behind audio, so they go to `events`."""
+    """The two publishers. `media` has the audio, which may wait as long as Kafka needs. `events`
+    has the records about media streams and the gateway itself, which must not wait behind audio."""
 
     media: Outlet_co
     events: Outlet_co
@@ -32,9 +32,9 @@ def is_cut_off(outlets: Outlets[Publisher]) -> bool:
 
 
 def show_kafka(health: Health, outlets: Outlets[Publisher]) -> None:
-    """Show in the health check what Kafka does not take. If health is bad, the load balancer sends
-    no media streams to this gateway. Single partitions only cause a warning, because every gateway
-    has the same trouble with them."""
+    """Show in the health check which partitions Kafka accepts no records for. If health is bad, the
+    load balancer sends no media streams to this gateway. Single partitions only cause a warning,
+    because every gateway has the same trouble with them."""
     stalled = [found for publisher in outlets for found in publisher.stalled(STALLED_S)]
     if is_cut_off(outlets):
         waiting = max(publisher.waiting_for() for publisher in outlets)

@@ -2,7 +2,7 @@
 
 Order: a partition's records reach Kafka in the order of `publish`. Each partition waits by itself:
 one without a leader holds back its own records only. The producer is idempotent and retries in
-order. If it gives up all the same, it is discarded, and a new one sends all unacknowledged records
+order. If it gives up nevertheless, it is discarded, and a new one sends all unacknowledged records
 again, in order. A record may then be in Kafka twice.
 """
 
@@ -31,8 +31,8 @@ BATCH_BYTES = 16 * 1024
 class Publisher:
     """Buffers records and sends them. `run` must be running for records to reach Kafka.
 
-    `limit`: bytes of records in memory. `spills`: the disk for what Kafka does not take, None: no
-    disk is used. `clock`: monotonic, s.
+    `limit`: bytes of records in memory. `spills`: the disk for records that Kafka does not accept;
+    None: no disk is used. `clock`: monotonic, s.
     """
 
     def __init__(

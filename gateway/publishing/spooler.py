@@ -80,7 +80,7 @@ class Pager:
             await self._keep_rest(lane)
         if self._spills.size:
             log.warning(
-                "Kafka has not taken all records: the next process of this name will send them",
+                "Kafka has not accepted all records: the next process with this name sends them",
                 bytes=self._spills.size,
             )
         await asyncio.to_thread(self._spills.close)
@@ -99,7 +99,7 @@ class Pager:
             busy = await self._write(lane)
             busy |= await self._read(lane)
             if not self._is_stalled(lane) and outbox.rejoin():
-                log.info("Kafka takes records again", topic=lane.topic, partition=lane.partition)
+                log.info("Kafka accepts records again", topic=lane.topic, partition=lane.partition)
                 self._wake(lane)
         spill = self._spill(lane)
         if spill.size:
@@ -126,7 +126,7 @@ class Pager:
 
     async def _begin(self, lane: PublishLane) -> None:
         log.warning(
-            "Kafka does not take records: they go to disk",
+            "Kafka accepts no records: writing them to disk",
             topic=lane.topic,
             partition=lane.partition,
             bytes=lane.outbox.size,

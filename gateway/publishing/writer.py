@@ -177,7 +177,7 @@ class Writer:
         kind, value = substitute(item.value)
         RECORDS_REFUSED.labels(kind).inc()
         log.error(
-            "Kafka refuses a record for good; it is dropped",
+            "Kafka refuses a record permanently; it is dropped",
             topic=item.topic,
             type=kind,
             error=repr(error),
@@ -194,7 +194,7 @@ class Writer:
         error = asyncio.CancelledError() if answer.cancelled() else answer.exception()
         if error is not None:
             log.warning(
-                "Kafka has not taken a record",
+                "Kafka has not accepted a record",
                 topic=item.topic,
                 partition=lane.partition,
                 error=repr(error),

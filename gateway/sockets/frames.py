@@ -17,7 +17,7 @@ _SIZE_IN_TWO_BYTES = 126
 def plain_texts(data: bytes, most: int) -> tuple[list[bytes], int]:
     """Return the payloads, unmasked, of the text frames at the start of `data`, and the position
     after them. Stop at the first frame that is incomplete, fragmented, unmasked, longer than `most`
-    bytes, or no text."""
+    bytes, or not text."""
     texts: list[bytes] = []
     start, end = 0, len(data)
     while start + 6 <= end and data[start] == FIN_TEXT:

@@ -97,8 +97,8 @@ class Reception:
             self._came(accepted, str(address[0]))
 
     def _rest(self, listening: socket.socket, error: OSError) -> None:
-        """Pause accepting. While the file descriptors are used up, for example, the loop would
-        otherwise do nothing but try."""
+        """Pause accepting. Otherwise the loop would retry without a pause, for example while no
+        file descriptor is free."""
         log.error("cannot accept sockets; trying again soon", error=repr(error))
         loop = asyncio.get_running_loop()
         loop.remove_reader(listening.fileno())

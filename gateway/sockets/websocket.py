@@ -64,7 +64,7 @@ class WebSocket:
         self.heard = False
 
     def receive(self, data: bytes) -> list[bytes]:
-        """Take in received bytes. Return the text messages that are now complete."""
+        """Handle received bytes. Return the text messages that are now complete."""
         if self.phase is Phase.ENDED:
             return []
         if self._rest:

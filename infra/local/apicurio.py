@@ -38,7 +38,7 @@ _MEMORY = ("-Xmx400m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 def apicurio(version: str) -> Path:
     """Return the directory of a version; download it first if it is missing.
 
-    Blocks while Maven runs (a message is printed on stderr). Raises `MissingTool` without Maven,
+    Block while Maven runs (a message is printed on stderr). Raise `MissingTool` without Maven,
     and `RuntimeError` with Maven's output if it fails.
     """
     fetch = partial(_fetch, version)
@@ -74,7 +74,7 @@ def _fetch(version: str, directory: Path) -> None:
 @contextmanager
 def running_apicurio(version: str, log_file: Path) -> Iterator[str]:
     """Run a version during the block; yield the address of Confluent's API. Call it from the main
-    thread. Raises `MissingTool`, and `RuntimeError` if it does not start."""
+    thread. Raise `MissingTool`, and `RuntimeError` if it does not start."""
     directory = apicurio(version)
     jar = next(path for pattern in ("quarkus-run.jar", "*-runner.jar")
                for path in directory.glob(pattern))  # fmt: skip

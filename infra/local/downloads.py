@@ -28,7 +28,7 @@ def fetched(directory: Path, named_in: Iterable[Path], fetch: Callable[[Path], N
     since.
 
     `fetch` is called with the path of a directory to create and fill. Processes that need it at the
-    same time wait for one another. Raises what `fetch` raises.
+    same time wait for one another. Raise what `fetch` raises.
     """
     wanted = hashlib.sha256(b"\0".join(path.read_bytes() for path in named_in)).hexdigest()
     if _mark(directory) == wanted:
@@ -49,7 +49,7 @@ def fetched(directory: Path, named_in: Iterable[Path], fetch: Callable[[Path], N
 def npm_packages(directory: Path, named_in: Iterable[Path]) -> None:
     """Create `directory` with the npm packages that package.json and its lock file name.
 
-    Blocks while npm runs. Raises `MissingTool` without npm, and `RuntimeError` with npm's output if
+    Block while npm runs. Raise `MissingTool` without npm, and `RuntimeError` with npm's output if
     it fails.
     """
     npm = shutil.which("npm")

@@ -12,10 +12,10 @@ from infra.state_dir import write_private
 
 DEPLOYED = Path(__file__).parent.parent / "deploy" / "haproxy.cfg"
 ADMIN_SOCKET = "admin.sock"
-"""Relative to the directory: the path of a socket can have 107 characters only."""
+"""Relative to the directory, because the path of a socket can have at most 107 characters."""
 _CONFIGURATION = "haproxy.cfg"
 _SYSTEM_PROGRAMS = "/usr/local/sbin:/usr/sbin:/sbin"
-"""Not in the PATH of every user."""
+"""Directories that are not in the PATH of every user."""
 _CHECK_SECONDS = 30
 
 

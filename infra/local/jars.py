@@ -22,14 +22,14 @@ def kafka_jars() -> Path:
     """Return the directory of the jars; download them first if they are missing or pom.xml has
     changed.
 
-    Blocks while Maven runs (seconds; a message is printed on stderr). Raises `MissingTool` without
+    Block while Maven runs (seconds; a message is printed on stderr). Raise `MissingTool` without
     Maven, and `RuntimeError` with Maven's output if it fails.
     """
     return fetched(kept("kafka-libs"), [POM], _fetch)
 
 
 def java(oldest: int = OLDEST_JAVA) -> str:
-    """Return the `java` to run, from JAVA_HOME or the PATH. Raises `MissingTool` if there is none
+    """Return the `java` to run, from JAVA_HOME or the PATH. Raise `MissingTool` if there is none
     that is new enough."""
     home = os.environ.get("JAVA_HOME")
     found = shutil.which("java", path=f"{home}/bin") if home else None
@@ -52,7 +52,7 @@ def _fetch(directory: Path) -> None:
 def download(pom: Path, directory: Path) -> None:
     """Download the jars that a pom.xml names, with all that they need.
 
-    Blocks while Maven runs. Raises `MissingTool` without Maven, and `RuntimeError` with Maven's
+    Block while Maven runs. Raise `MissingTool` without Maven, and `RuntimeError` with Maven's
     output if it fails.
     """
     maven = shutil.which("mvn")

@@ -119,7 +119,7 @@ class LocalKafka:
         """Prepare the broker's directory; return the command that runs the broker until SIGTERM.
 
         Blocks: for Maven if the jars are missing, for some seconds if they are new, for a second if
-        the directory is new. Raises `MissingTool`, or `RuntimeError` if the storage cannot be
+        the directory is new. Raise `MissingTool`, or `RuntimeError` if the storage cannot be
         formatted. Run the command tied (`infra.supervisor.processes`), and wait for it with
         `pipeline.runtime.kafka.wait_for_kafka`.
         """

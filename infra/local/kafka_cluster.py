@@ -30,7 +30,7 @@ class LocalCluster:
         return bootstrap_servers([broker.port for broker in self.brokers])
 
     def prepare(self) -> list[list[str]]:
-        """Format new brokers; return the command of each broker. Blocks, and raises what
+        """Format new brokers; return the command of each broker. Block, and raise what
         `LocalKafka.prepare` raises."""
         return [broker.prepare() for broker in self.brokers]
 
@@ -52,7 +52,7 @@ def port_names(count: int) -> list[str]:
 
 
 def broker_count(directory: Path, asked: int | None = None) -> int:
-    """Return the number of brokers that the directory has, or will have: `asked`, or one. Raises
+    """Return the number of brokers that the directory has, or will have: `asked`, or one. Raise
     `SettingsError` if it has another number than `asked`: a cluster cannot grow or shrink here."""
     if asked is not None and not 1 <= asked <= MOST_BROKERS:
         raise SettingsError(f"--brokers {asked}: must be 1 to {MOST_BROKERS}")
@@ -66,7 +66,7 @@ def broker_count(directory: Path, asked: int | None = None) -> int:
 
 
 def local_cluster(directory: Path, ports: Mapping[str, int], count: int) -> LocalCluster:
-    """Return the directory's cluster of `count` brokers with `ports` by name (`port_names`). Writes
+    """Return the directory's cluster of `count` brokers with `ports` by name (`port_names`). Write
     the description of a new cluster."""
     if count == 1:
         only = LocalKafka(directory / "kafka", ports["kafka"], ports["kafka-controller"])

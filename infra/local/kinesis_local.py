@@ -1,6 +1,6 @@
-"""kinesis-local, a Kinesis emulator that splits and merges shards as the real service does: for
-tests of shard changes. `infra.local.kinesis` runs moto, which is faster and written in Python, but
-does not.
+"""kinesis-local, a Kinesis emulator for tests of shard changes: it splits and merges shards as the
+real service does. `infra.local.kinesis` runs moto, which is faster and written in Python, but
+cannot do that.
 
 It is a Node program, installed once by npm from infra/local/package.json and its lock file.
 """
@@ -28,7 +28,7 @@ def kinesis_local() -> Path:
     """Return the directory of its `main.js`; install it first if it is missing or of another
     version.
 
-    Blocks while npm runs (seconds; a message is printed on stderr). Raises `MissingTool` without
+    Block while npm runs (seconds; a message is printed on stderr). Raise `MissingTool` without
     Node and npm, and `RuntimeError` with npm's output if it fails.
     """
     directory = fetched(kept("kinesis-local"), _NAMED_IN, _fetch)

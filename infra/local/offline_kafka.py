@@ -27,7 +27,7 @@ def reachable_kafka(settings: Settings, asked: Path | None, default: Path) -> It
     broker is started for the duration of the block, and no other `up` can start on the directory
     meanwhile.
 
-    Call it from the main thread. Raises what `settings_for` raises, `RuntimeError` if a broker
+    Call it from the main thread. Raise what `settings_for` raises, `RuntimeError` if a broker
     cannot be started, `TimeoutError` if it does not answer.
     """
     if settings.kafka_bootstrap_servers is not None:

@@ -19,14 +19,14 @@ _STEADY_SECONDS = 5.0
 _TAIL_LINES = 12
 _FREE_POLL_S = 0.2
 _FREE_SOON_S = 2.0
-"""A process that was just killed may hold its port for so long."""
+"""How long (s) a process that was just killed may still hold its port."""
 _SAY_TAKEN_EVERY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """The program that a child runs: a command, or a role that a fork server starts. `http`: the
-    address of its /healthz ("host:port"), or None.
+    """A program to run: a command, or a role that a fork server starts. `http`: the address of its
+    /healthz ("host:port"), or None.
 
     `listens`: the addresses ("host:port") on which it alone listens; `shared`: those that it shares
     with other processes.
@@ -54,8 +54,8 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class BackingCommands:
-    """Commands of programs that are no roles. `kafka`: one for each local broker, none if Kafka is
-    external; `haproxy`: None without a load balancer."""
+    """The commands of programs other than roles. `kafka`: one for each local broker, none if Kafka
+    is external; `haproxy`: None without a load balancer."""
 
     kafka: Sequence[Sequence[str]]
     haproxy: Sequence[str] | None = None
@@ -81,7 +81,8 @@ def restart_after(failures: int, ran_seconds: float) -> tuple[int, float]:
 
 class Child:
     """Keeps a program running. `changed` is called after each start and death, `say` with messages
-    for people. `urge_seconds`: after this a process that stops gets a second SIGTERM."""
+    for people. `urge_seconds`: a process that takes longer than this to stop gets a second
+    SIGTERM."""
 
     def __init__(
         self,
@@ -115,7 +116,7 @@ class Child:
     async def keep_running(self, stop: asyncio.Event) -> None:
         """Run the program until `stop` is set and the process has ended, by SIGTERM, or by SIGKILL
         after `stop_seconds`. If cancelled, kill it at once. While another program holds one of its
-        ports, do not start it, and say who holds it."""
+        ports, do not start it, and report which program that is."""
         failures = 0
         loop = asyncio.get_running_loop()
         while not stop.is_set():

@@ -15,7 +15,7 @@ _PR_SET_PDEATHSIG = 1
 
 def tie(parent: int) -> None:
     """Ask the kernel to kill this process when its parent, or the thread that started it, dies. End
-    at once if the process `parent` has already ended. Raises `OSError`."""
+    at once if the process `parent` has already ended. Raise `OSError`."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
@@ -25,7 +25,7 @@ def tie(parent: int) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Become the command `arguments[1:]`, tied to the process `arguments[0]`. Does not return."""
+    """Become the command `arguments[1:]`, tied to the process `arguments[0]`. Never return."""
     parent, command = int(arguments[0]), arguments[1:]
     tie(parent)
     os.execvp(command[0], command)  # noqa: S606 - the command is our caller's own

@@ -40,5 +40,5 @@ def is_waiting_for_a_list(role: str, status: int, text: str) -> bool:
 
 
 def is_only(text: str, name: str) -> bool:
-    """Return whether a health check gives this reason and no other one. Warnings do not count."""
+    """Return whether a health check gives only this reason. Warnings do not count."""
     return {line.split(":")[0] for line in text.splitlines()} - {"warning"} == {name}

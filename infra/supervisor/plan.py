@@ -26,7 +26,8 @@ KINESIS_STREAM = "flex-events"
 GATEWAY_PATH = "/media"
 LOAD_BALANCER = "load-balancer"
 _DRAIN_SECONDS = 3600.0
-"""Behind a load balancer a gateway that is stopped lets its calls end. New ones go elsewhere."""
+"""How long (s) a gateway that is stopped behind a load balancer lets its calls continue. New calls
+go to other gateways."""
 
 RoleCommand = Callable[[Role], Sequence[str]]
 """Returns the command that runs a role."""

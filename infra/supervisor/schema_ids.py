@@ -1,8 +1,10 @@
-"""Before the roles start: register the schemas in the configured registry, or return to our ids."""
+"""Before the roles start, register the schemas in the configured registry, or return to the fixed
+ids."""
 
 import asyncio
 from collections.abc import Callable
 
+from pipeline.error_text import error_text
 from pipeline.runtime.kafka_answers import is_passing
 from pipeline.runtime.schema_ids import read_known
 from pipeline.runtime.schema_registration import register_schemas, return_to_fixed_ids
@@ -10,15 +12,15 @@ from pipeline.runtime.settings import Settings
 from schemas.registry.http import RegistryAway, without_credentials
 
 WAIT_S = 60.0
-"""How long `up` waits for a registry that it needs, or a Kafka, that does not answer."""
+"""How long (s) `up` waits for an answer from Kafka, or from a registry that it needs."""
 _RETRY_S = 2.0
 
 
 async def use_ids(settings: Settings, say: Callable[[str], None]) -> None:
-    """Return once the topic `schema.ids` says with which ids records are to be written.
+    """Return once the topic `schema.ids` shows with which ids records must be written.
 
-    A registry that does not answer is needed only for schemas that it has no known id for. A Kafka
-    that does not answer is asked again for a minute. Raise `RegistryError`, aiokafka's errors, and
+    A registry that does not answer is needed only for schemas without a known id. If Kafka does not
+    answer, the request is repeated for a minute. Raise `RegistryError`, aiokafka's errors, and
     `TimeoutError`.
     """
     loop = asyncio.get_running_loop()
@@ -30,7 +32,7 @@ async def use_ids(settings: Settings, say: Callable[[str], None]) -> None:
             if isinstance(error, RegistryAway):
                 why = str(error)
             elif is_passing(error):
-                why = f"Kafka does not answer: {error}"
+                why = f"Kafka does not answer: {error_text(error)}"
             else:
                 raise
             if loop.time() > deadline:

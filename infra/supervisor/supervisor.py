@@ -15,6 +15,7 @@ from infra.supervisor.health_probe import health_of, is_only, is_waiting_for_a_l
 from infra.supervisor.plan import LOAD_BALANCER, ProcessPlan, RoleCommand
 from infra.supervisor.schema_ids import use_ids
 from infra.supervisor.warm import all_usable
+from pipeline.error_text import error_text
 from pipeline.runtime.http_server import serving
 from pipeline.runtime.kafka import ensure_topics, wait_for_kafka
 from pipeline.runtime.settings import Role, SettingsError
@@ -31,7 +32,8 @@ _SAY_WAITING_EVERY_S = 60.0
 _ROLE_STOP_SECONDS = 8.0
 _BACKING_STOP_SECONDS = 7.0
 _URGE_SECONDS = 2.0
-"""After this a gateway that waits for its calls to end gets the second SIGTERM, which ends them."""
+"""A gateway that waits longer than this (s) for its calls to end gets a second SIGTERM, which ends
+them."""
 
 Say = Callable[[str], None]
 
@@ -86,7 +88,7 @@ class Supervisor:
         """Start everything, report that it is ready, and keep it running until `stop` is set; then
         stop everything.
 
-        Raises `CannotStart` or `SettingsError` if it cannot start, after it has stopped the started
+        Raise `CannotStart` or `SettingsError` if it cannot start, after it has stopped the started
         programs, and `OSError` if the schemas cannot be served.
         """
         async with AsyncExitStack() as stack:
@@ -123,7 +125,7 @@ class Supervisor:
             raise failure
 
     async def _work(self, group: asyncio.TaskGroup) -> Exception:
-        """Work until cancelled. Returns only with the error that prevents further work."""
+        """Work until cancelled. Return only with the error that prevents further work."""
         try:
             await self._backing_ready()
             for child in self._roles:
@@ -177,7 +179,7 @@ class Supervisor:
             return error
 
     async def _outside_topics_made(self) -> Exception | None:
-        """Wait for a Kafka that others run, however long it is away, as each role does."""
+        """Wait for an external Kafka, without a time limit, as each role does."""
         loop = asyncio.get_running_loop()
         say_at = loop.time()
         while True:
@@ -188,7 +190,7 @@ class Supervisor:
             except (KafkaError, OSError) as error:
                 if loop.time() >= say_at:
                     say_at = loop.time() + _SAY_WAITING_EVERY_S
-                    why = error.args[0] if error.args else repr(error)
+                    why = _reason(error)
                     self._say(f"waiting for Kafka at {self._plan.bootstrap_servers}: {why}")
                 await asyncio.sleep(_PROBE_SECONDS)
             else:
@@ -221,7 +223,7 @@ class Supervisor:
         try:
             await use_ids(self._plan.shared_settings(), self._say)
         except (RegistryError, KafkaError, TimeoutError) as error:
-            raise CannotStart(str(error) or type(error).__name__) from error
+            raise CannotStart(error_text(error)) from error
 
     async def _roles_ready(self) -> None:
         self._say(f"starting {', '.join(child.program.name for child in self._roles)}")
@@ -243,7 +245,7 @@ class Supervisor:
                 reasons.pop(program.name, None)
                 return
             if program.role == LOAD_BALANCER and status and not self._plan.settings.auth_tokens:
-                reasons.pop(program.name, None)  # no gateway is healthy without a token
+                reasons.pop(program.name, None)  # without a token, no gateway is healthy
                 return
             if is_waiting_for_a_list(program.role, status, text):
                 reasons.pop(program.name, None)
@@ -279,6 +281,12 @@ class Supervisor:
         if self._ready:
             processes = [(c.program, c.pid) for c in (*self._roles, *self._backing)]
             self._state_dir.write_endpoints(self._plan.endpoints(os.getpid(), processes))
+
+
+def _reason(error: KafkaError | OSError) -> str:
+    """Return the text of the error, of Kafka's errors without their type."""
+    text = error.args[0] if isinstance(error, KafkaError) and error.args else ""
+    return str(text) or error_text(error)
 
 
 async def _all_done(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -14,7 +14,7 @@ _NAME = "up"
 
 
 async def all_usable(settings: Settings) -> None:
-    """Return once every partition can be used and both coordinators answer. Raises aiokafka's
+    """Return once every partition can be used and both coordinators answer. Raise aiokafka's
     `KafkaError` if that takes too long."""
     partitions = [
         TopicPartition(settings.prefixed(topic.name), number)

@@ -1,4 +1,4 @@
-"""Events that were never delivered, and were added to `cti.events` from Twilio's lists. Pure."""
+"""Events that were never delivered and were added to `cti.events` from Twilio's lists. Pure."""
 
 from dataclasses import replace
 
@@ -16,5 +16,6 @@ def is_added(event: CtiEvent) -> bool:
 
 
 def marked(said: Call, event: CtiEvent) -> Call:
-    """Return what an added event says of its call, with the time at which it was added."""
+    """Return the statements of an added event about its call, with the time at which it was
+    added."""
     return replace(said, milestones={**said.milestones, ADDED: event.arrived_at})

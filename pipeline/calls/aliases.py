@@ -1,14 +1,14 @@
 """The task that a call leg belongs to, and the events of legs without a known task.
 
-A call names its legs (`learned`). Of each leg a state is kept (`heard`, `taught`): its task once it
-is known, until then the events that wait for it. Whatever the order and however often each comes,
-the same events come out under the task; only what waits too long, or is too much, does not.
+A call names its legs (`learned`). A state is kept for each leg (`heard`, `taught`): its task once
+that is known, and until then the events that wait for it. In any order and with any repetition, the
+same events are returned under the task, except for those that wait too long or exceed a limit.
 
-Attributes can name a leg of another call. So several tasks may name one leg: each gets its events,
-so that no task takes them from another, and each is informed of the others. A task of which Twilio
-showed the leg in the conference counts most: the others are informed whenever it shows the leg
-there, for a leg can move to another conference and back. Of the tasks that name the leg, only some
-are kept. A task that is not kept is informed each time that it names the leg.
+Attributes can name a leg of another call, so several tasks may name one leg. Each of them gets the
+leg's events, so that no task takes them from another, and each is informed of the others. The
+strongest evidence is that Twilio shows the leg in a task's conference: the other tasks are informed
+each time it does, because a leg can move to another conference and back. Only some of the tasks
+that name a leg are kept. A task that is not kept is informed each time it names the leg.
 """
 
 from collections.abc import Mapping
@@ -23,25 +23,25 @@ from schemas.records import Call, CallAlias, CallAliasState, CtiEvent, Fact, Leg
 from schemas.states import CallState
 
 WAITING_MS = 4 * 60 * 60 * 1000
-"""How long events wait for their task, counted from the latest of their leg."""
+"""How long (ms) events wait for their task, counted from the leg's latest event."""
 
 KEPT_MS = 28 * 60 * 60 * 1000
-"""How long an alias is kept after the latest record of its leg: a call lasts 24 hours, its events
-come within 4."""
+"""How long (ms) an alias is kept after the latest record of its leg: a call lasts at most 24 hours,
+and its events arrive within 4 hours."""
 
 MOST_WAITING = 64
 MAX_OTHERS = 4
 MAX_LISTED = MAX_LATEST + 1
-"""So many tasks with the leg in their conference are kept: `MAX_LATEST` that a task is informed of,
-and that task itself."""
+"""The number of tasks with the leg in their conference that are kept: `MAX_LATEST` others that a
+task is informed of, and the task itself."""
 _MOST_BYTES = 2 * 1024 * 1024  # a state is one record: it must fit into 4 MB
 
 _FACTS = ("customer_call_sid", "customer_joined", "worker_call_sid")
 
 
 def learned(before: Call | None, after: Call) -> tuple[CallAlias, ...]:
-    """Return the aliases that a version of a call shows and the version before it did not. A leg
-    that comes into the conference again is shown again."""
+    """Return the aliases that are new in a version of a call. A leg that joins the conference again
+    gives a new alias."""
     if after.state == CallState.IGNORED:
         return ()
     shown = before if before is not None and before.state != CallState.IGNORED else None
@@ -63,8 +63,8 @@ def learned(before: Call | None, after: Call) -> tuple[CallAlias, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The state of a leg after a record (the very same object: nothing changed), the events
-    that are now known to belong to a task, under it, in order, and which tasks contest the leg."""
+    """The state of a leg after a record (the same object: unchanged); the events that now belong to
+    a task, in order, with its SID; and the records that inform tasks of others with the leg."""
 
     state: CallAliasState
     passed_on: tuple[CtiEvent, ...] = ()
@@ -73,7 +73,7 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class TooManyWaiting:
-    """The event finds no room to wait."""
+    """The event is not kept, because too many events of the leg wait already."""
 
     waiting: int
 
@@ -81,7 +81,7 @@ class TooManyWaiting:
 def heard(
     call_sid: str, state: CallAliasState | None, event: CtiEvent, now: int
 ) -> Resolved | TooManyWaiting:
-    """An event of the leg came at `now` (ms)."""
+    """Handle an event of the leg at `now` (ms)."""
     known = _touched(state or _nothing(call_sid), now)
     if known.task_sid is not None:
         tasks = dict.fromkeys((known.task_sid, *known.other_task_sids, *known.listed_task_sids))
@@ -96,9 +96,9 @@ def heard(
 
 
 def taught(call_sid: str, state: CallAliasState | None, alias: CallAlias, now: int) -> Resolved:
-    """A task named the leg, or Twilio showed it in the task's conference, at `now` (ms). Of further
-    tasks that name it the first `MAX_OTHERS` are kept; of those with the leg in their conference,
-    the latest `MAX_LISTED`."""
+    """Note, at `now` (ms), that a task named the leg, or that Twilio showed it in the task's
+    conference. Of the further tasks that name it, the first `MAX_OTHERS` are kept, and of the tasks
+    with the leg in their conference the latest `MAX_LISTED`."""
     known = _touched(state or _nothing(call_sid), now)
     if known.task_sid is not None:
         return _also_named(known, alias)
@@ -108,7 +108,7 @@ def taught(call_sid: str, state: CallAliasState | None, alias: CallAlias, now: i
 
 
 def _also_named(known: CallAliasState, alias: CallAlias) -> Resolved:
-    """Inform a task that is not kept of the others, and the others of the news of the task."""
+    """Inform a new task of the others, and the others of new evidence of the task."""
     task, others, listed = alias.task_sid, known.other_task_sids, listed_at(known)
     named = dict.fromkeys((known.task_sid or "", *others, *listed))
     is_new = task not in named
@@ -128,7 +128,7 @@ def _also_named(known: CallAliasState, alias: CallAlias) -> Resolved:
 
 
 def _contested(state: CallAliasState, alias: CallAlias, task: str, other: str) -> LegContested:
-    """The record that informs `task` of `other`."""
+    """Return the record that informs `task` of `other`."""
     shown_at = listed_at(state).get(other)
     if shown_at is None:
         return LegContested(state.call_sid, task, other, max(alias.at, state.told_at))
@@ -136,14 +136,15 @@ def _contested(state: CallAliasState, alias: CallAlias, task: str, other: str) -
 
 
 def listed_at(state: CallAliasState) -> dict[str, int]:
-    """Return the tasks of which Twilio showed the leg in the conference, the latest last, each with
-    when it did so last (ms): 0 in a state that has no times."""
+    """Return the tasks in whose conference Twilio showed the leg, the latest last, each with the
+    time (ms) at which it last did so: 0 in a state without times."""
     times = state.listed_at or (0,) * len(state.listed_task_sids)
     return dict(zip(state.listed_task_sids, times, strict=True))
 
 
 def _with_listed(state: CallAliasState, alias: CallAlias) -> CallAliasState:
-    """The state with the task of an alias among those with the leg in their conference."""
+    """Return the state with the alias's task added to those with the leg in their conference, if
+    Twilio showed it there."""
     known = listed_at(state)
     if not alias.listed or alias.at <= known.get(alias.task_sid, -1):
         return state
@@ -157,7 +158,7 @@ def _with_listed(state: CallAliasState, alias: CallAlias) -> CallAliasState:
 
 
 def wakes_at(state: CallAliasState) -> int:
-    """Return when the leg is forgotten (ms): with its waiting events, or its alias."""
+    """Return when (ms) the leg's waiting events or its alias are forgotten."""
     return state.latest_at + (WAITING_MS if state.task_sid is None else KEPT_MS)
 
 
@@ -170,7 +171,8 @@ def _touched(state: CallAliasState, now: int) -> CallAliasState:
 
 
 def _is_later(at: int, before: Leg | None) -> bool:
-    """Whether the leg had not yet come into the conference, or for the last time before `at`."""
+    """Return whether the leg had never joined the conference before `at`, or joined it last before
+    `at`."""
     known = None if before is None else latest_join(before)
     return known is None or at > known
 

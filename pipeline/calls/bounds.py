@@ -1,21 +1,22 @@
 """Bounds on the size of a call's state. Each is a function of the set of the call's events, so that
 any order of events gives the same state.
 
-*Reservations.* A task that no agent takes is offered again and again. Of the `created` milestones
-only the `MAX_OFFERS` greatest by (time, SID) are kept, and likewise of the ends of offers
-(`rejected`, `timeout`, `rescinded`, `failed`). A reservation without a milestone goes. Each
-milestone is ranked by itself, since events come in any order: a rank by what is known of a
-reservation so far would change with the next event, and what was dropped by it does not come back.
-So the `created` of an accepted reservation counts too, and may go; what it did after accepting
-stays. Once anything went, facts of reservations that were only offered lose their stamps, and so
-do facts of which the first statement holds (`claims`), of every reservation: which event stated
-them last, or first, depends on which events were still known.
+*Reservations.* A task that no agent accepts is offered again and again. Of the `created` milestones
+only the `MAX_OFFERS` greatest by (time, SID) are kept, and the same number of ends of offers
+(`rejected`, `timeout`, `rescinded`, `failed`). A reservation without any milestone is dropped. Each
+milestone is ranked by itself, because events come in any order: a rank that depends on everything
+known about a reservation would change with the next event, but a dropped milestone does not return.
+So the `created` milestone of an accepted reservation counts too and may be dropped; its milestones
+after accepting are kept. Once anything was dropped, stamps are removed from the facts of
+reservations that were only offered, and from those facts of every reservation for which the first
+statement holds (`claims`): which event stated them last or first depends on which events were still
+known.
 
 *Accepted and cancelled reservations* are not bounded here: each takes an agent, or the end of the
 task.
 
 *Transfers, media streams, and legs that never came on the call*: the `MAX_OTHERS` greatest by SID.
-A SID is known from the first event on and never changes.
+A SID is known from the first event on, and never changes.
 """
 
 import heapq
@@ -44,10 +45,11 @@ def bounded_reservations(
     known_more: bool,
     more: bool,
 ) -> tuple[tuple[Reservation, ...], bool]:
-    """Return the reservations to keep of `merged`, and whether there were more.
+    """Return the reservations of `merged` to keep, and whether there were more.
 
-    `known`: the reservations before the merge; the very same tuple is returned if nothing is new.
-    `known_more`: whether there were more of them, `more`: of either side of the merge.
+    `known`: the reservations before the merge; the same tuple is returned if nothing is new.
+    `known_more`: whether some of `known` were dropped earlier; `more`: the same for either side of
+    the merge.
     """
     if merged is known and known_more == more:
         return merged, more
@@ -62,7 +64,7 @@ def bounded_reservations(
 
 
 def bounded_legs(known: tuple[Leg, ...], merged: tuple[Leg, ...]) -> tuple[Leg, ...]:
-    """Return the legs to keep: all that came on the call or are named, and some of the others."""
+    """Return the legs to keep: all that joined the call or are named, and some of the others."""
     if merged is known or len(merged) <= MAX_OTHERS:
         return merged
     named = [leg for leg in merged if _is_of_the_call(leg)]
@@ -72,7 +74,7 @@ def bounded_legs(known: tuple[Leg, ...], merged: tuple[Leg, ...]) -> tuple[Leg, 
 
 
 def bounded(known: tuple[_Party, ...], merged: tuple[_Party, ...]) -> tuple[_Party, ...]:
-    """Return the parties to keep of `merged`, which is sorted by SID."""
+    """Return the parties of `merged` to keep. `merged` is sorted by SID."""
     if merged is known or len(merged) <= MAX_OTHERS:
         return merged
     return _same(known, merged[-MAX_OTHERS:])
@@ -99,8 +101,8 @@ def _surplus(reservations: Sequence[Reservation], steps: set[str] | frozenset[st
 
 
 def _without(reservation: Reservation, going: set[_Rank]) -> Reservation | None:
-    """The reservation without milestones that go, None if none is left. The end of an accepted one
-    stays: without it, its agent would be on the call for good."""
+    """Return the reservation without the milestones in `going`, or None if none is left. Keep the
+    end of an accepted reservation: without it, its agent would be on the call for ever."""
     sid = reservation.sid
     only_offered = reservation.milestones.keys() <= _OFFER_STEPS
     milestones = {

@@ -1,7 +1,8 @@
-"""Which tasks are voice: by the unique name of their task channel. Pure.
+"""Decide which tasks are voice tasks, by the unique name of their task channel. Pure.
 
-Twilio's own channel for voice is `voice`. Old dial pads run voice in another one, and an operator
-may name others (`FLEXCAPTURE_VOICE_CHANNELS`). A task without a channel counts as voice.
+Twilio's own channel for voice is `voice`. Old dial pads use another channel for voice, and an
+operator may name further ones (`FLEXCAPTURE_VOICE_CHANNELS`). A task without a channel counts as
+voice.
 """
 
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ _CALL_FACTS = frozenset(
 
 def channel_facts(channel: str | None, voice_channels: frozenset[str]) -> dict[str, str | None]:
     """Return the facts that an event states about its task's channel. `voice_channels`: lower-case
-    names. That a channel is voice is stated only if its name does not say so."""
+    names. A fact that the channel is voice is added only if its name does not show it."""
     if channel is None:
         return {}
     is_voice = channel.lower() in voice_channels
@@ -38,5 +39,5 @@ def is_voice(facts: Mapping[str, Fact]) -> bool:
 
 
 def names_call(call: Call) -> bool:
-    """Return whether the task has a call or a conference, by anything that its events state."""
+    """Return whether anything in the task's events shows a call or a conference."""
     return bool(call.legs) or not _CALL_FACTS.isdisjoint(call.facts)

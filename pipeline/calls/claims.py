@@ -1,17 +1,17 @@
-"""Facts of which the first statement holds, and what contradicts it.
+"""Facts for which the first statement holds, and the statements that contradict it.
 
 Task and worker attributes can be rewritten by flows, plugins and the agent's browser while the task
-runs. So of these facts (`FIRST_HOLDS`) the first value holds, by (version, time, event id): it was
-stated before an agent had the task. Each other value that was ever stated is kept beside it, under
-`NAME=VALUE`, with when it was first stated.
+runs. So for these facts (`FIRST_HOLDS`) the first value holds, by (version, time, event id),
+because it was stated before an agent had the task. Each other stated value is kept beside it, under
+`NAME=VALUE`, with the time of its first statement.
 
 Theory: a fact with its contradictions is a map from value to its earliest stamp. Merging takes the
 earliest stamp of each value, so it is commutative, associative and idempotent. Only the
-`MAX_CLAIMS` earliest values are kept; ranks of values only ever fall, so that any order of events
-keeps the same ones.
+`MAX_CLAIMS` earliest values are kept. The rank of a value can only decrease, so any order of events
+keeps the same values.
 
-Of some facts (`LATEST_HOLDS`) the latest statement holds, and a value may be stated again later.
-They are kept in the same way, with the latest stamp of each of the `MAX_LATEST` latest values.
+For some facts (`LATEST_HOLDS`) the latest statement holds, and a value may be stated again later.
+They are kept in the same way: the `MAX_LATEST` latest values, each with its latest stamp.
 """
 
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -30,22 +30,22 @@ FIRST_HOLDS = frozenset(
 """The names of such facts. Each belongs to one kind of object."""
 
 LATEST_HOLDS = frozenset({"listed_task"})
-"""Likewise, of a leg."""
+"""The names of facts of a leg for which the latest statement holds."""
 
 MAX_CLAIMS = 10
-"""How many values of one fact are kept at most."""
+"""The greatest number of values that are kept of one fact."""
 
 MAX_LATEST = 4
-"""The same for a fact of which the latest statement holds."""
+"""The same for a fact for which the latest statement holds."""
 
 SEPARATOR = "="
-"""Between name and value, in the name under which a contradiction is kept."""
+"""The separator of name and value in the name under which a contradiction is kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """A value that was stated after another one, which holds. `reservation_sid`: None if it is
-    about the task; `at`: when it was first stated (ms)."""
+    """A value that contradicts an earlier one, which holds. `reservation_sid`: None for a fact of
+    the task; `at`: when the value was first stated (ms)."""
 
     reservation_sid: str | None
     name: str
@@ -55,7 +55,7 @@ class Contradiction:
 
 
 def is_contradiction(name: str) -> bool:
-    """Return whether it is the name under which a contradiction of a fact is kept."""
+    """Return whether a contradiction of a fact is kept under this name."""
     return SEPARATOR in name
 
 
@@ -95,7 +95,7 @@ def put_claim(facts: MutableMapping[str, Fact], name: str, fact: Fact) -> bool:
 
 
 def values_of(facts: Mapping[str, Fact], name: str) -> tuple[Fact, ...]:
-    """Return each value that was stated of the fact, the one that holds first."""
+    """Return all values that were stated for the fact. The first one holds."""
     first = facts.get(name)
     if first is None:
         return ()
@@ -105,7 +105,7 @@ def values_of(facts: Mapping[str, Fact], name: str) -> tuple[Fact, ...]:
 
 
 def contradictions(call: Call) -> tuple[Contradiction, ...]:
-    """Return what was stated of a call against what holds, by time."""
+    """Return the contradictions in a call, by time."""
     found: list[Contradiction] = []
     if has_contradictions(call.facts):
         found += (c for c in _contradictions(None, call.facts) if not _is_transfer(call, c))
@@ -139,7 +139,8 @@ def _contradictions(sid: str | None, facts: Mapping[str, Fact]) -> Iterator[Cont
 
 
 def _other_customer(facts: Mapping[str, Fact]) -> Iterator[Contradiction]:
-    """The leg that the conference block first named as the customer's, if it is not the task's."""
+    """Yield the leg that the conference block first named as the customer's, if it is not the leg
+    that the task named."""
     held, first = facts.get("customer_call_sid"), facts.get("customer_joined")
     if held is None or first is None or first.value == held.value:
         return
@@ -148,7 +149,8 @@ def _other_customer(facts: Mapping[str, Fact]) -> Iterator[Contradiction]:
 
 
 def _is_transfer(call: Call, found: Contradiction) -> bool:
-    """Whether the worker's leg may have changed because another worker took the call over."""
+    """Return whether the worker's leg may have changed because another worker took over the
+    call."""
     accepted = sum("accepted" in r.milestones for r in call.reservations)
     return found.name == "worker_call_sid" and accepted > 1
 
@@ -159,7 +161,7 @@ def _others(facts: Mapping[str, Fact], name: str) -> list[Fact]:
 
 
 def _bound(facts: MutableMapping[str, Fact], name: str, put: str) -> bool:
-    """Drop the latest value if there are too many. Return whether that is another than `put`."""
+    """Drop the latest value if there are too many. Return whether `put` was kept."""
     others = _others(facts, name)
     if len(others) < MAX_CLAIMS:
         return True

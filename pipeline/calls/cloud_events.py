@@ -1,9 +1,9 @@
-"""The content of one Kinesis record: CloudEvents, the test event, or rubbish, distinguished without
+"""Parse one Kinesis record into CloudEvents, Twilio's test event, and unreadable parts, without
 ever failing. The formats: cloudevents.io (1.0, JSON) and Twilio's Event Streams.
 
-Unknown fields, missing fields that nobody needs and unknown event types are normal. Unreadable is
-what cannot be told from other events (no id, no type), and a TaskRouter or voice event of a known
-type that has not the shape of one.
+Unknown fields, missing fields that are not needed, and unknown event types are accepted. An event
+is unreadable if it cannot be identified (no id, no type), or if it is a TaskRouter or voice event
+of a known type with the wrong structure.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,8 +16,8 @@ from pipeline.twilio.sids import SidKind, sid_in, valid_sid
 from schemas.fast_dataclass import dataclass
 
 AGGREGATED = b"\xf3\x89\x9a\xc2"
-"""A Kinesis record begins so that holds several, packed by the Kinesis Producer Library (its
-aggregation-format.md). They are not taken apart: Twilio writes none (docs/decisions/0003)."""
+"""The first bytes of a Kinesis record in which the Kinesis Producer Library packed several (its
+aggregation-format.md). They are not unpacked: Twilio writes none (docs/decisions/0003)."""
 
 _AGGREGATED_DETAIL = (
     "several records in one, as the Kinesis Producer Library packs them: whoever puts them must "
@@ -56,9 +56,9 @@ _CALLBACKS = CALL_CALLBACKS | CONFERENCE_CALLBACKS | STREAM_CALLBACKS
 
 @dataclass(frozen=True, slots=True)
 class Readable:
-    """An event to publish on `cti.events`. `body` is the whole CloudEvent, in JSON that any reader
-    takes: the text as it came, or, if it was read leniently, written again. `invalid_sids`: the
-    kinds of the SIDs in it that have the wrong form and count as absent, one for each."""
+    """An event to publish on `cti.events`. `body`: the whole CloudEvent in strict JSON: the
+    received text, or, if only a lenient parser could read it, a new serialization. `invalid_sids`:
+    the kind of each SID in it that has the wrong form and counts as absent."""
 
     event_id: str
     source: str
@@ -71,21 +71,21 @@ class Readable:
 
     @property
     def key(self) -> str:
-        """Its key on `cti.events`."""
+        """The event's key on `cti.events`."""
         return self.task_sid or self.call_sid or self.source
 
 
 @dataclass(frozen=True, slots=True)
 class Swallowed:
-    """Twilio's test event: it proves that the way is open, and says nothing."""
+    """Twilio's test event. It shows that events can be delivered, and has no content."""
 
     event_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class UnreadableEvent:
-    """For the dead letters: a short fixed reason, the error, and the received bytes (of
-    an array, the bytes of the element written again). `invalid_sids` as of `Readable`."""
+    """An unreadable event for the dead letters: a short fixed reason, the error, and the received
+    bytes (for an element of an array, its new serialization). `invalid_sids`: as in `Readable`."""
 
     reason: str
     detail: str
@@ -97,7 +97,7 @@ Element = Readable | Swallowed | UnreadableEvent
 
 
 class Malformed(ValueError):
-    """The event has not the shape that its type promises."""
+    """The event does not have the structure that its type requires."""
 
     def __init__(self, reason: str, detail: str, invalid_sids: tuple[SidKind, ...] = ()) -> None:
         super().__init__(detail)
@@ -129,7 +129,8 @@ def elements(raw: bytes) -> Iterator[Element]:
 
 
 def task_router_payload(event_type: str, data: Any) -> Mapping[str, Any]:
-    """`data.payload` of a task or reservation event that has a task SID. Raises `Malformed`."""
+    """Return `data.payload` of a task or reservation event that has a task SID. Raise
+    `Malformed`."""
     payload = _object(_object(data, event_type, "data").get("payload"), event_type, "data.payload")
     sid = payload.get("task_sid")
     if sid is None or sid == "":
@@ -143,14 +144,14 @@ def task_router_payload(event_type: str, data: Any) -> Mapping[str, Any]:
 
 
 def callback_parameters(event_type: str, data: Any) -> Mapping[str, Any]:
-    """`data.request.parameters` of a status callback. Raises `Malformed`."""
+    """Return `data.request.parameters` of a status callback. Raise `Malformed`."""
     request = _object(_object(data, event_type, "data").get("request"), event_type, "data.request")
     return _object(request.get("parameters"), event_type, "data.request.parameters")
 
 
 def known_type(event_type: str, data: Any) -> str | None:
     """Return the type without its prefix if it is one of TaskRouter's or of the voice callbacks
-    about calls; also by `payload.eventtype`. None for all others."""
+    about calls, else None. `payload.eventtype` is considered too."""
     if event_type.startswith(TASKROUTER):
         name = event_type.removeprefix(TASKROUTER)
         if name in TASK_EVENTS or name in RESERVATION_EVENTS:
@@ -168,7 +169,7 @@ def known_callback(event_type: str) -> str | None:
 
 
 def task_sid_in(parameters: Mapping[str, Any]) -> str | None:
-    """The task that a callback belongs to: Flex names a conference by its task's SID."""
+    """Return the task that a callback belongs to: Flex names a conference by its task's SID."""
     return sid_in(parameters, "FriendlyName", SidKind.TASK)
 
 
@@ -226,7 +227,7 @@ def _sids_of_unknown(event_type: str, data: Any) -> _Sids:
         return valid_sid(SidKind.TASK, told), None, ()
     try:
         return _sids_of_callback(callback_parameters(event_type, data))
-    except Malformed:  # Voice Insights name the call beside their data
+    except Malformed:  # Voice Insights events name the call beside `data`
         told = data.get("call_sid") if isinstance(data, dict) else None
         return None, valid_sid(SidKind.CALL, told), ()
 

@@ -1,7 +1,7 @@
 """Legs that several tasks have. Pure.
 
-Attributes may name any leg (`other_task`). That a leg is in a task's conference is shown by
-Twilio's callbacks and lists only (`listed_task`).
+Attributes may name any leg (`other_task`). Only Twilio's callbacks and lists show that a leg is in
+a task's conference (`listed_task`).
 """
 
 from pipeline.calls.claims import values_of
@@ -11,9 +11,9 @@ from schemas.records import Call, Leg
 
 @dataclass(frozen=True, slots=True)
 class Contested:
-    """Other tasks with the same leg. `listed`: those of which Twilio showed the leg in the
-    conference, the latest first; `named`: those whose attributes name it; `listed_at`: when Twilio
-    showed it in the latest of them (ms), 0 for none."""
+    """Other tasks with the same leg. `listed`: tasks in whose conference Twilio showed the leg, the
+    latest first; `named`: tasks with attributes that name it; `listed_at`: when Twilio showed it in
+    the latest of those conferences (ms), or 0."""
 
     listed: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
@@ -21,12 +21,12 @@ class Contested:
 
     @property
     def task_sids(self) -> tuple[str, ...]:
-        """All of them, those with the most evidence first."""
+        """All these tasks, those with the strongest evidence first."""
         return tuple(dict.fromkeys((*self.listed, *self.named)))
 
 
 def contested_legs(call: Call) -> dict[str, Contested]:
-    """Return the legs of the call that other tasks have too, with those tasks."""
+    """Return the legs of the call that other tasks have too, each with those tasks."""
     return {leg.call_sid: _contested(leg) for leg in call.legs if is_contested_leg(leg)}
 
 
@@ -46,7 +46,7 @@ def is_contested_leg(leg: Leg) -> bool:
 
 
 def conference_signs(call: Call) -> int:
-    """Return how many signs of the call's conference the events show. It never falls. Attributes
-    add one at most."""
+    """Return the number of signs of the call's conference in the events. It never decreases.
+    Attributes add at most one."""
     joined = sum("joined" in leg.milestones for leg in call.legs)
     return joined + ("conference-start" in call.milestones) + ("conference_sid" in call.facts)

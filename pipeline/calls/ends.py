@@ -9,11 +9,11 @@
 - `client:name`: decoded (`_40` is `@`, `_2E` is `.`), in lower case, without parameters;
 - `text:...`: anything else.
 
-An end that hides the caller has no normal form, so it equals nothing, not even itself.
+A hidden caller has no normal form, so such an end equals no other.
 
-A leg has two ends, and the person is at one of them: at `from` of a leg that came in, at `to` of a
-leg that was called. The other end is a number of the contact center, or a caller id: Flex calls an
-agent with the customer's number as caller id.
+A leg has two ends, and the person is at one of them: at `from` of an incoming leg, at `to` of an
+outgoing leg. The other end is a number of the contact center, or a caller id: Flex calls an agent
+with the customer's number as caller id.
 """
 
 import re
@@ -43,11 +43,12 @@ _TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
 _PORT = re.compile(r":\d*$")
 _SEPARATORS = frozenset(" -./()[]\t\u00a0\u2010\u2011\u2012\u2013\u2014\u2212\u200b\u202d\u202c")
 _ALIKE_DIGITS = 7
-"""Two numbers that end in so many equal digits may be one number with and without its prefix."""
+"""Two numbers with this many equal last digits may be the same number with and without its
+prefix."""
 
 
 class Alike(StrEnum):
-    """How an end compares with one that is sought."""
+    """The result of comparing an end with the one that is looked for."""
 
     SAME = "same"
     UNSURE = "unsure"
@@ -56,8 +57,8 @@ class Alike(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LegEnds:
-    """The ends of a leg in normal form, None if hidden or not known. `inbound`: the person called
-    in; None: not known."""
+    """The ends of a leg in normal form, None if hidden or not known. `inbound`: whether the person
+    called in; None: not known."""
 
     calling: str | None = None
     called: str | None = None
@@ -65,7 +66,7 @@ class LegEnds:
 
     @property
     def persons(self) -> tuple[str, ...]:
-        """The ends at which the person may be, the likelier one first."""
+        """The ends at which the person may be, the more likely one first."""
         if self.inbound is not None:
             ends: tuple[str | None, ...] = (self.calling if self.inbound else self.called,)
         elif self.called is not None and not self.called.startswith("tel:"):
@@ -84,7 +85,7 @@ NO_ENDS = LegEnds()
 
 
 def leg_ends(calling: str | None, called: str | None, direction: str | None) -> LegEnds:
-    """Return the ends of a leg as Twilio gives them: `From`, `To` and `Direction` (`inbound`,
+    """Return the ends of a leg from Twilio's values: `From`, `To` and `Direction` (`inbound`,
     `outbound-api`, `outbound-dial`)."""
     way = (direction or "").strip().lower()
     inbound = True if way == "inbound" else False if way.startswith("outbound") else None
@@ -92,7 +93,7 @@ def leg_ends(calling: str | None, called: str | None, direction: str | None) -> 
 
 
 def is_same(one: str | None, other: str | None) -> bool:
-    """Return whether two texts mean one end, whatever their notations."""
+    """Return whether two texts are the same end in any notation."""
     normal = end_of(one)
     return normal is not None and normal == end_of(other)
 
@@ -112,7 +113,7 @@ def alike(end: str, sought: str) -> Alike:
     return Alike.OTHER
 
 
-@lru_cache(maxsize=16_384)  # asked for each version of each call
+@lru_cache(maxsize=16_384)  # called for each version of each call
 def end_of(text: str | None) -> str | None:
     """Return the normal form of an end; None for no text and for a hidden caller."""
     plain = _bare(text or "")
@@ -142,18 +143,18 @@ def decoded(user: str) -> str:
 
 
 def _user(end: str) -> str:
-    """The number, or the user of a SIP address."""
+    """Return the number, or the user of a SIP address."""
     return end.partition(":")[2].partition("@")[0]
 
 
 def _tail(user: str) -> str:
-    """The last digits of a number; empty for a shorter number and for what is none."""
+    """Return the last digits of a number; empty for a shorter number and for other text."""
     digits = user.removeprefix("+")
     return digits[-_ALIKE_DIGITS:] if digits.isdecimal() and len(digits) >= _ALIKE_DIGITS else ""
 
 
 def _bare(text: str) -> str:
-    """The address without the name shown beside it: `"Ann" <sip:ann@example.com>;tag=1`."""
+    """Return the address without the display name: `"Ann" <sip:ann@example.com>;tag=1`."""
     text = unicodedata.normalize("NFKC", text).strip()
     bracketed = _IN_BRACKETS.search(text)
     return (bracketed[1] if bracketed else text).strip().strip('"').strip()

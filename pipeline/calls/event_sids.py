@@ -1,4 +1,4 @@
-"""The invalid SIDs in an event, for the counter at the bridge. `events` reads only valid ones."""
+"""Find the invalid SIDs in an event, for the bridge's counter. `events` reads only valid ones."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -37,7 +37,7 @@ def invalid_in_parameters(parameters: Mapping[str, Any]) -> tuple[SidKind, ...]:
 def _in_attributes(told: Any) -> tuple[SidKind, ...]:
     attributes = parsed(told)
     conference = part(attributes, "conference")
-    # Flex's template of outbound tasks writes the worker's SID as `call_sid`, which is not read.
+    # Flex's template for outbound tasks writes the worker's SID to `call_sid`, which is not read.
     is_outbound = str(attributes.get("direction")).lower().startswith("outbound")
     return (
         *(() if is_outbound else invalid_in(attributes, _ATTRIBUTES)),

@@ -1,10 +1,10 @@
-"""The statements of one CTI event about its call: a small `Call` of its own, to be merged into the
+"""Turn the statements of one CTI event about its call into a small `Call`, which is merged into the
 call.
 
 Formats: Twilio Event Streams' TaskRouter events (`data.payload`, snake_case; attributes are JSON
 inside text) and voice status callbacks (`data.request.parameters`, as in the classic callbacks).
-Tolerant: what is missing, junk or unknown says nothing. No field is told unless the event has it,
-so that of two events neither wipes out what only the other knows.
+Missing, invalid and unknown values are ignored. A field is set only if the event has it, so that no
+event erases a value that only another event has.
 """
 
 from collections.abc import Callable, Mapping
@@ -47,13 +47,13 @@ _SEQUENCES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """The event says nothing of a call: of an unknown type, or without a task."""
+    """The event has no statement about a call: its type is unknown, or it has no task."""
 
     reason: str
 
 
 def delta(event: CtiEvent, voice_channels: frozenset[str] = VOICE_CHANNELS) -> Call | Silent:
-    """Return the event's own small call (derived fields empty, revision 0), or why it has none.
+    """Return the event's small call (derived fields empty, revision 0), or why it has none.
     `voice_channels`: the task channels that carry voice, in lower case."""
     if event.task_sid is None:
         return Silent("no-task")
@@ -89,7 +89,7 @@ def _task_router(
         stated_version(payload.get("task_version")), stated_facts, is_first=name == "task.created"
     )
     if "customer_joined" in facts:
-        # Every later event repeats the fact: only the milestone keeps the first time.
+        # Every later event repeats the fact. Only the milestone keeps the first time.
         milestones["customer-joined"] = at
     return _call(
         event,
@@ -110,7 +110,8 @@ def _task_facts(
     is_other = channel is not None and channel.lower() not in voice_channels
     return {
         **channel_facts(channel, voice_channels),
-        # Shows that the task has a call. For voice tasks `_of_attributes` reads it, by direction.
+        # Shows that the task has a call. For voice tasks, `_of_attributes` reads it depending on
+        # the direction.
         **({"call_sid": sid_in(parsed(attributes), "call_sid", SidKind.CALL)} if is_other else {}),
         "queue": text(payload, "task_queue_name"),
         "canceled_reason": text(payload, "task_canceled_reason"),
@@ -141,10 +142,10 @@ _told_by_attributes = repeated(_of_attributes, 256)
 
 
 def _direction(attributes: Mapping[str, Any]) -> str | None:
-    """inbound, outbound or internal, by Flex's attributes; None if they do not say.
+    """Return inbound, outbound or internal, by Flex's attributes; None if they do not show it.
 
-    Callbacks and voicemail keep `direction: inbound` of the call that left them, and name in
-    `outbound_to` whom to call: that decides.
+    Callbacks and voicemail keep `direction: inbound` of the call that left them, and have the
+    number to call in `outbound_to`, which decides.
     """
     targets = (text(attributes, "to"), text(attributes, "outbound_to"))
     flags = (attributes.get("client_call"), attributes.get("internal"))
@@ -188,8 +189,8 @@ def _reservation(
 
 
 def _known_legs(facts: Mapping[str, Fact], stamp: Stamp) -> tuple[Leg, ...]:
-    """The legs that the task's attributes name: as facts of the legs too, since the task names
-    only those of the moment."""
+    """Return the legs that the task's attributes name, as legs with facts of their own, because the
+    task only names its present legs."""
     roles = {"worker_call_sid": "worker", "customer_call_sid": "customer"}
     found = {facts[name].value: role for name, role in roles.items() if name in facts}
     return tuple(
@@ -217,14 +218,14 @@ def _conference_callback(
     event: CtiEvent, name: str, parameters: Mapping[str, Any], stamp: Stamp
 ) -> Call | Silent:
     if (text(parameters, "FriendlyName") or event.task_sid) != event.task_sid:
-        return Silent("other-conference")  # a leg of the call is in it, or was
+        return Silent("other-conference")  # a leg of the call is or was in it
     said = (text(parameters, "StatusCallbackEvent") or "").lower()
     milestones = {said: stamp.at} if said in ("conference-start", "conference-end") else {}
     told = None if milestones else leg_of(name, said, parameters, stamp.at)
     legs = _party(Leg, told, parameters, stamp)
     if not milestones and not legs:
         return Silent("unknown-type")
-    # No version: the conference's numbers are not the task's.
+    # No version: the conference's sequence numbers are not those of the task.
     facts = stamp.facts(
         0, {"conference_sid": sid_in(parameters, "ConferenceSid", SidKind.CONFERENCE)}
     )
@@ -239,7 +240,7 @@ def _party(
 ) -> tuple[_Party, ...]:
     if said is None:
         return ()
-    # Within a second the sequence number orders callbacks; it begins anew with each conference.
+    # Within a second, the sequence number orders callbacks. It starts again with each conference.
     sequence = min(version(parameters.get("SequenceNumber")), _SEQUENCES - 1)
     number = stamp.at // 1_000 * _SEQUENCES + sequence
     return (kind(said.sid, stamp.facts(number, said.values), said.milestones),)

@@ -1,4 +1,4 @@
-"""Values in events, read with tolerance: what is missing or of another type is not there."""
+"""Read values in events tolerantly: a missing value, or one of the wrong type, counts as absent."""
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -9,7 +9,7 @@ from pipeline.lenient_json import Unreadable, loads
 T = TypeVar("T")
 
 MAX_REPEATED_CHARACTERS = 16_384
-"""A longer text is read anew each time, or a few of them would fill the memory."""
+"""A longer text is not cached, because a few of them would fill the memory."""
 
 MAX_TEXT_CHARACTERS = 500
 """A longer value is cut. No line of the monitored list is longer."""
@@ -19,7 +19,7 @@ _MAX_DIGITS = 19
 
 
 def parsed(attributes: Any) -> Mapping[str, Any]:
-    """Attributes: an object, or one as JSON in text; empty for anything else."""
+    """Return attributes, given as an object or as JSON in text; empty for anything else."""
     if isinstance(attributes, str):
         try:
             attributes = loads(attributes)
@@ -29,8 +29,8 @@ def parsed(attributes: Any) -> Mapping[str, Any]:
 
 
 def repeated(read: Callable[[Any], T], most: int) -> Callable[[Any], T]:
-    """Return `read` with a memory of `most` texts: each event of a call repeats all attributes of
-    the task, and of its workers. Other values and long texts are read each time."""
+    """Return `read` with a cache of `most` texts: each event of a call repeats all attributes of
+    the task and of its workers. Other values and long texts are not cached."""
     known = lru_cache(maxsize=most)(read)
 
     def read_once(value: Any) -> T:
@@ -41,8 +41,8 @@ def repeated(read: Callable[[Any], T], most: int) -> Callable[[Any], T]:
 
 
 def stated_version(value: Any) -> int | None:
-    """Return a version, as number or text; None if it is none: absent, negative, no whole number,
-    or `MAX_VERSION` and more."""
+    """Return a version, given as number or text; None if it is absent, negative, not a whole
+    number, or `MAX_VERSION` or more."""
     if isinstance(value, str):
         digits = value.strip()
         is_number = digits.isascii() and digits.isdigit() and len(digits) <= _MAX_DIGITS
@@ -53,18 +53,18 @@ def stated_version(value: Any) -> int | None:
 
 
 def version(value: Any) -> int:
-    """Return a sequence number or count, as number or text; 0 if there is none."""
+    """Return a sequence number or count, given as number or text; 0 if there is none."""
     return stated_version(value) or 0
 
 
 def part(attributes: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """The object of that name; empty where there is none."""
+    """Return the object with that name, or an empty one."""
     value = attributes.get(name)
     return value if isinstance(value, dict) else {}
 
 
 def text(values: Mapping[str, Any], name: str) -> str | None:
-    """The text of that name without the spaces around it, cut if it is long; None where nothing is
-    left of it."""
+    """Return the text with that name, stripped and cut to the greatest length; None if nothing is
+    left."""
     value = values.get(name)
     return value.strip()[:MAX_TEXT_CHARACTERS] or None if isinstance(value, str) else None

@@ -1,11 +1,13 @@
-"""The identity of a worker. The worker SID is the identity; e-mail address, user of the contact URI
-and worker name are its names, and all that were ever stated belong together.
+"""The identity of a worker. The worker SID is the identity. The e-mail address, the user of the
+contact URI and the worker name are its names; all names that were ever stated for it belong
+together.
 
-Worker attributes can be rewritten by the agent's own browser, between calls too. So the names that
-are seen for a worker SID are gathered across tasks: a call states the names in its reservations
-(`sightings`), a worker's record keeps each with when it was first seen (`with_sighting`), and who
-decides knows all records (`Workers`). A name counts in other calls from `EFFECTIVE_AFTER_MS` after
-its record's time, so that by then every process knows it, and a replay decides alike.
+The agent's own browser can rewrite worker attributes, also between calls. So the names that are
+seen for a worker SID are collected across tasks: a call states the names in its reservations
+(`sightings`), a worker's record keeps each name with the time it was first seen (`with_sighting`),
+and every process that decides has all records (`Workers`). A name counts in other calls from
+`EFFECTIVE_AFTER_MS` after its record's time. By then every process knows it, and a replay decides
+the same.
 """
 
 from bisect import bisect_right
@@ -21,7 +23,7 @@ from schemas.records import Call, Fact, Reservation, Worker, WorkerIdentity, Wor
 
 EMAIL, CONTACT, NAME = "email", "contact", "name"
 MAX_IDENTITIES = 50
-"""The earliest so many names of a worker are kept."""
+"""The number of names that are kept of a worker, the earliest ones."""
 EFFECTIVE_AFTER_MS = 1_500
 
 _FACTS = {EMAIL: "extension", CONTACT: "contact_uri", NAME: "worker_name"}
@@ -31,7 +33,7 @@ Named = tuple[str, str]
 
 
 def names_in(reservation: Reservation) -> tuple[Named, ...]:
-    """Return all that the reservation's worker was called in it, casefolded."""
+    """Return all names of the reservation's worker in it, casefolded."""
     facts = reservation.facts
     if has_contradictions(facts):
         stated = {kind: _values(facts, name) for kind, name in _FACTS.items()}
@@ -47,7 +49,7 @@ def _names_of(facts: Mapping[str, Fact]) -> tuple[Named, ...]:
 
 def list_words(reservation: Reservation) -> frozenset[str]:
     """Return the lines of the monitored list, in normal form, that name the reservation's worker or
-    the worker's team; all that was stated in the reservation counts."""
+    the worker's team, by any statement in the reservation."""
     facts = reservation.facts
     worker, team = value(facts, "worker_sid"), value(facts, "team")
     if has_contradictions(facts):
@@ -57,7 +59,7 @@ def list_words(reservation: Reservation) -> frozenset[str]:
 
 def words_of_worker(worker_sid: str, friendly_name: str, attributes: object) -> frozenset[str]:
     """Return the lines of the monitored list, in normal form, that name a worker as TaskRouter
-    lists it. `attributes`: JSON as text, or an object; anything else says nothing."""
+    lists it. `attributes`: JSON as text, or an object; anything else is ignored."""
     facts = worker_facts(attributes)
     names = _plain_names(facts["extension"], facts["contact_uri"], friendly_name or None)
     team = facts["team"]
@@ -65,7 +67,7 @@ def words_of_worker(worker_sid: str, friendly_name: str, attributes: object) -> 
 
 
 def sightings(before: Call | None, after: Call) -> tuple[WorkerSeen, ...]:
-    """Return the names of workers that a version of a call states and the one before it did not."""
+    """Return the names of workers that are new in a version of a call."""
     if before is not None and before.reservations is after.reservations:
         return ()
     known = {} if before is None else {each.sid: each for each in before.reservations}
@@ -74,7 +76,7 @@ def sightings(before: Call | None, after: Call) -> tuple[WorkerSeen, ...]:
 
 
 def with_sighting(state: Worker | None, seen: WorkerSeen, now: int) -> Worker | None:
-    """Return the worker's record with the names that were seen; None if none is new. `now`: the
+    """Return the worker's record with the names that were seen, or None if none is new. `now`: the
     record's log time (ms)."""
     known = {} if state is None else {(i.kind, i.value): i for i in state.identities}
     merged = dict(known)
@@ -91,7 +93,7 @@ def with_sighting(state: Worker | None, seen: WorkerSeen, now: int) -> Worker | 
 
 @dataclass(slots=True)
 class Workers:
-    """The records of all workers. Grows as they become known, each as often as it comes."""
+    """The latest records of all workers."""
 
     _names: dict[str, tuple[list[int], list[frozenset[str]]]] = field(default_factory=dict)
     _emails: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -100,10 +102,10 @@ class Workers:
     renamed: int = 0
     """The number of workers with more than one e-mail address."""
     shared_emails: int = 0
-    """The number of e-mail addresses that were seen of more than one worker."""
+    """The number of e-mail addresses that were seen with more than one worker."""
 
     def put(self, worker: Worker) -> None:
-        """Take the latest record of a worker."""
+        """Replace the record of a worker by its latest version."""
         times: list[int] = []
         words: list[frozenset[str]] = []
         for each in sorted(worker.identities, key=lambda i: i.counts_from):
@@ -118,8 +120,8 @@ class Workers:
         self._emails[worker.worker_sid] = emails
 
     def words_at(self, worker_sid: str | None, at: int) -> frozenset[str]:
-        """Return the lines of the monitored list that name the worker at `at` (ms), by the events
-        of any call."""
+        """Return the lines of the monitored list that name the worker at `at` (ms), according to
+        the events of any call."""
         known = self._names.get(worker_sid or "")
         if known is None:
             return frozenset()
@@ -127,13 +129,14 @@ class Workers:
         return known[1][found - 1] if found else frozenset()
 
     def ends_at(self, worker_sid: str | None, at: int) -> frozenset[str]:
-        """Return the ends, in normal form, at which the worker is called, by the contact URIs and
-        names that count at `at` (ms)."""
+        """Return the ends, in normal form, at which the worker is called, according to the contact
+        URIs and names that count at `at` (ms)."""
         known = self._ends.get(worker_sid or "", ())
         return frozenset(end for since, ends in known if since <= at for end in ends)
 
     def changes(self, worker_sid: str | None, start: int, end: int) -> tuple[int, ...]:
-        """Return the times (ms) after `start` and before `end` from which another name counts."""
+        """Return the times (ms) after `start` and before `end` at which another name begins to
+        count."""
         times, _ = self._names.get(worker_sid or "", ((), ()))
         return tuple(sorted({at for at in times if start < at < end}))
 
@@ -169,7 +172,7 @@ def _named(kind: str, stated: str) -> Iterable[Named]:
     return ((kind, plain),) if plain else ()
 
 
-@lru_cache(maxsize=4_096)  # asked for each version of a call; the workers are mostly the same
+@lru_cache(maxsize=4_096)  # called for each version of a call, mostly with the same workers
 def _plain_names(*stated: str | None) -> tuple[Named, ...]:
     pairs = zip(_FACTS, stated, strict=True)
     return tuple(n for kind, each in pairs if each is not None for n in _named(kind, each))

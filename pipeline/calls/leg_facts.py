@@ -9,7 +9,7 @@ from schemas.records import Fact, Leg
 
 
 def ends_of(leg: Leg) -> LegEnds:
-    """Return the ends of a leg, as far as events or Twilio gave them."""
+    """Return the ends of a leg, as far as events or Twilio's answers have them."""
     return _ends(leg.facts)
 
 
@@ -24,7 +24,7 @@ def is_client(ends: LegEnds) -> bool:
 
 
 def is_at_another_end(leg: Leg, customer: str | None) -> bool:
-    """Return whether the person on the leg is clearly not at the customer's end. `customer`: that
+    """Return whether the person on the leg is certainly not at the customer's end. `customer`: that
     end in normal form, None if it is hidden or not known."""
     persons = () if customer is None else ends_of(leg).persons
     return bool(persons) and all(alike(end, customer or "") is Alike.OTHER for end in persons)
@@ -39,7 +39,7 @@ _leg_ends = lru_cache(maxsize=4_096)(leg_ends)
 
 def is_shown_late(leg: Leg, customer: str | None) -> bool:
     """Return whether a leg that attributes named late as the customer's may be streamed without a
-    look-up: its ends are known, and none is clearly another than `customer`, in normal form. A leg
+    look-up: its ends are known, and none certainly differs from `customer` (in normal form). A leg
     without known ends may be the worker's own."""
     persons = ends_of(leg).persons
     if customer is None:

@@ -1,9 +1,9 @@
 """Identification of legs: the customer's, a worker's, a supervisor's, or not known. Pure.
 
-Evidence, strongest first (docs/decisions/0023). The first that fits decides:
+Evidence, strongest first (docs/decisions/0023). The first that applies decides:
 
 1. coaching: a supervisor;
-2. the SID that the task named before a worker was asked for: the customer;
+2. the SID that the task named before a worker was requested: the customer;
 3. the person's end of the leg (`ends`): the customer's number or address, or the worker's own;
 4. the label `customer`, unless the leg joined while customer and worker were both present, or is at
    another end than the customer, whose own leg is known;
@@ -13,8 +13,8 @@ Evidence, strongest first (docs/decisions/0023). The first that fits decides:
 8. a SID that the task named as the customer's later, while a worker had it;
 9. joined muted, or labelled `supervisor`: a listener.
 
-Labels are free text. Attributes can be rewritten while the task runs, so a leg that they named late
-counts less than Twilio's own word, and only if it came into the conference, or if nothing
+Labels are free text. Attributes can be rewritten while the task runs. So a leg that they named late
+counts less than Twilio's own information, and only if it joined the conference or nothing
 contradicts it.
 """
 
@@ -42,11 +42,11 @@ _NONE: frozenset[str] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Legs:
-    """A call's legs by kind. `workers`: each with the SIDs of the reservations that it may
-    belong to, none if it is only known to be some worker's.
+    """A call's legs by kind. `workers`: each with the SIDs of the reservations that it may belong
+    to; none if it is only known to belong to some worker.
 
-    `by_ends`: SIDs of the legs that their ends show to be the customer's; `own_ends`: of those that
-    are a worker's own by their ends; `names`: what the task says of its legs.
+    `by_ends`: SIDs of the legs that are the customer's by their ends; `own_ends`: SIDs of the legs
+    that are a worker's own by their ends; `names`: the legs as the task names them.
     """
 
     customers: tuple[Leg, ...]
@@ -63,9 +63,9 @@ _NO_LEGS = Legs((), (), (), ())
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """What the task says of its legs. `original`: the customer's leg as it was named before a
-    worker was asked for; `later`: as it was named afterwards, if that is to be believed;
-    `customer`: the customer's end, in normal form."""
+    """The legs as the task names them. `original`: the customer's leg as named before a worker was
+    requested; `later`: as named afterwards, if that is credible; `customer`: the customer's end, in
+    normal form."""
 
     original: str | None
     later: str | None
@@ -73,7 +73,7 @@ class _Names:
 
 
 class _Sorting:
-    """The legs of a call, while they are sorted by kind."""
+    """Sorts the legs of a call by kind."""
 
     def __init__(self, call: Call, names: _Names) -> None:
         self.names = names
@@ -88,7 +88,7 @@ class _Sorting:
         self.own_ends: set[str] = set()
 
     def put(self, leg: Leg) -> None:
-        """Take one leg. Those labelled `customer` wait until all others are known."""
+        """Add a leg. Legs labelled `customer` are sorted once all others are known."""
         if value(leg.facts, "coaching") == "true":
             self.supervisors.append(leg)
         elif leg.call_sid == self.names.original:
@@ -100,7 +100,7 @@ class _Sorting:
         persons, stated = ends_of(leg).persons, value(leg.facts, "owner")
         if not persons and stated is None:
             return False
-        # A worker's attributes may state any address, the customer's too.
+        # A worker's attributes may state any address, even the customer's.
         if self.names.customer is not None and self.names.customer in persons:
             self.customers.append(leg)
             self.by_ends.add(leg.call_sid)
@@ -117,7 +117,7 @@ class _Sorting:
         return bool(owners)
 
     def _of_same_workers(self, owners: frozenset[str]) -> frozenset[str]:
-        """All reservations of the workers of these: a later one may not state the ends."""
+        """Return all reservations of these workers: a later reservation may lack the ends."""
         named = [(r.sid, value(r.facts, "worker_sid")) for r in self.reservations]
         workers = {worker for sid, worker in named if sid in owners and worker is not None}
         return owners | {sid for sid, worker in named if worker in workers}
@@ -147,11 +147,11 @@ class _Sorting:
         return frozenset(r.sid for r in self.reservations if label in marks(r))
 
     def _only_worker(self) -> frozenset[str]:
-        """The only reservation that was ever accepted, if there is just one."""
+        """Return the reservation that was accepted, if only one ever was."""
         return frozenset(r.sid for r in self.accepted) if len(self.accepted) == 1 else _NONE
 
     def put_labelled(self) -> None:
-        """Take the legs that their label alone shows to be the customer's, in order of joining."""
+        """Sort the legs with the label `customer` as their only evidence, in order of joining."""
         for leg in sorted(self.labelled, key=lambda leg: (came_at(leg) or 0, leg.call_sid)):
             is_other = self._joined_a_call(leg) or self._is_elsewhere(leg)
             into = self.rest if is_other else self.customers
@@ -160,13 +160,14 @@ class _Sorting:
         self.rest.sort(key=_sid)
 
     def _joined_a_call(self, leg: Leg) -> bool:
-        """Whether the leg joined while customer and worker were both present."""
+        """Return whether the leg joined while customer and worker were both present."""
         at = came_at(leg)
         return at is not None and self._has_customer(at) and self._has_worker(at)
 
     def _is_elsewhere(self, leg: Leg) -> bool:
-        """Whether the leg's end is not the customer's, and another leg is the customer's by its
-        end. A leg that was called in vain is no such leg: another number may have been called."""
+        """Return whether the leg's end is not the customer's, and another leg is the customer's by
+        its end. That leg must have been answered: otherwise another number may have been called
+        next."""
         at_end = [each for each in self.customers if each.call_sid in self.by_ends]
         is_there = any(was_answered(each) or left_at(each) is None for each in at_end)
         return is_there and is_at_another_end(leg, self.names.customer)
@@ -177,7 +178,7 @@ class _Sorting:
             for leg in self.customers
         ):
             return True
-        # Of the legs that are not identified, one may be of each worker without a known leg.
+        # Each worker without a known leg may have one of the unidentified legs.
         owned = {sid for _, owners in self.of_workers for sid in owners}
         of_workers = sum(r.sid not in owned for r in self.accepted)
         return sum(is_there(leg, at) for leg in self.rest) > of_workers
@@ -210,8 +211,8 @@ def legs_of(call: Call) -> Legs:
 
 
 def customer_leg(call: Call, legs: Legs) -> tuple[str | None, bool]:
-    """Return the customer's leg, as far as events name it, and whether that is sure: it was named
-    before a worker was asked for, or Twilio itself shows it in the call."""
+    """Return the customer's leg, as far as events name it, and whether it is certain: it was named
+    before a worker was requested, or Twilio itself shows it in the call."""
     names = legs.names or _names_of(call)
     shown = [leg for leg in legs.customers if leg.call_sid in legs.by_ends and was_answered(leg)]
     there = [leg for leg in shown if left_at(leg) is None] or shown
@@ -224,8 +225,8 @@ def customer_leg(call: Call, legs: Legs) -> tuple[str | None, bool]:
     later = [leg for leg in legs.customers if leg.call_sid == names.later]
     has_joined = any("joined" in leg.milestones for leg in later)
     if len(marked) == 1 and not there:
-        # Twilio is asked for the ends if only the label speaks for the leg, or if the attributes
-        # said late that it is another.
+        # Twilio is asked for the ends if the label is the only evidence for the leg, or if
+        # attributes named another leg late.
         is_sure = not is_only_labelled(marked[0], legs) and not has_joined
         return marked[0].call_sid, is_sure or marked == later
     others = {leg.call_sid for leg in (*(leg for leg, _ in legs.workers), *legs.supervisors)}
@@ -236,8 +237,9 @@ def customer_leg(call: Call, legs: Legs) -> tuple[str | None, bool]:
 
 
 def is_only_labelled(leg: Leg, legs: Legs) -> bool:
-    """Return whether the label alone speaks for the customer's leg, and its ends are not known or
-    speak against it: labels are free text, so the leg may be an agent's own, or a third party's."""
+    """Return whether the label is the only evidence for the customer's leg, and its ends are not
+    known or contradict it. Labels are free text, so the leg may be an agent's own, or a third
+    party's."""
     names = legs.names
     if label_of(leg) != CUSTOMER_LABEL or names is None:
         return False
@@ -247,12 +249,12 @@ def is_only_labelled(leg: Leg, legs: Legs) -> bool:
 
 
 def is_listener(leg: Leg) -> bool:
-    """Return whether the leg joined to listen only: muted, or labelled as a supervisor's."""
+    """Return whether the leg joined only to listen: muted, or labelled as a supervisor's."""
     return value(leg.facts, "joined_muted") == "true" or label_of(leg).startswith(SUPERVISOR_LABEL)
 
 
 def _is_replaced(call_sid: str, legs: Legs) -> bool:
-    """Whether the leg left, and another leg of the customer is there."""
+    """Return whether the leg left, and another leg of the customer is present."""
     known = [leg for leg in legs.customers if leg.call_sid == call_sid]
     there = [leg for leg in legs.customers if left_at(leg) is None]
     return bool(known and there) and all(left_at(leg) is not None for leg in known)
@@ -282,8 +284,8 @@ def _names_of(call: Call) -> _Names:
 
 
 def _named_later(call: Call) -> str | None:
-    """The customer's leg among those that were named while a worker had the task: the first that
-    came into the conference, or the only one, if no other task names it too."""
+    """Return the customer's leg among those that were named while a worker had the task: the first
+    one that joined the conference, or else the only one, unless another task names it too."""
     named = [fact.value for fact in values_of(call.facts, "customer_call_sid")]
     legs = {leg.call_sid: leg for leg in call.legs if leg.call_sid in named}
     joined = [sid for sid in named if sid in legs and "joined" in legs[sid].milestones]
@@ -294,5 +296,5 @@ def _named_later(call: Call) -> str | None:
 
 
 def _is_named_worker(leg: Leg) -> bool:
-    """Whether the task named the leg as the worker's, and never as the customer's."""
+    """Return whether the task named the leg as the worker's, and never as the customer's."""
     return value(leg.facts, "role") == "worker" and "role=customer" not in leg.facts

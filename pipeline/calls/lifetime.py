@@ -1,8 +1,8 @@
 """How long a call is kept, and which events are too late (docs/decisions/0006).
 
-A call without an end is swept 24 hours after its first event; an ended one is forgotten 4 hours
-after the last that is known of it, and a mark stays in its place for 24 hours more. All by the
-log's clock: `now` is a record's or a tick's time.
+A call without an end is closed ("swept") 24 hours after its first event. An ended call is forgotten
+4 hours after its latest event, and a mark is kept in its place for another 24 hours. All times are
+of the log's clock: `now` is the time of a record or tick.
 """
 
 from collections.abc import Mapping
@@ -21,30 +21,30 @@ from schemas.records import Call, CtiEvent, Fact, ForgottenCall, Leg, LegContest
 from schemas.states import CallState
 
 FORGOTTEN_AFTER_MS = 4 * 60 * 60 * 1000
-"""Twilio retries an event for up to 4 hours; so long an ended call is kept."""
+"""How long (ms) an ended call is kept: Twilio retries an event for up to 4 hours."""
 
 MARKED_MS = 24 * 60 * 60 * 1000
-"""So long the mark of a forgotten call is kept."""
+"""How long (ms) the mark of a forgotten call is kept."""
 
 QUIET_MS = 5_000
-"""A call is not swept before no event of it has come for so long: its end may be among the next
-events if a backlog is worked off or a history brought in."""
+"""A call is not swept within this time (ms) after an event of it arrived. While a backlog is
+processed or old events are imported, its end may be among the next events."""
 
 CONTESTED = "flexcapture.leg-contested"
 """The cause of a version that names another task with the same leg."""
 FETCHED = "flexcapture.leg-fetched"
-"""The cause of a version that has the ends of a leg, as Twilio gave them."""
+"""The cause of a version that adds the ends of a leg, from Twilio's answer."""
 MAX_CAUSE_CHARACTERS = 100
 
 _SECOND_MS = 1_000
 
 Kept = Call | ForgottenCall
-"""The state that is kept of a call."""
+"""The state that is kept for a call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Aged:
-    """The rest of a call at a time, and the versions of it that its ageing made."""
+    """The state of a call after some time has passed, and the new versions of the call."""
 
     state: Kept | None
     versions: tuple[Call, ...] = ()
@@ -52,14 +52,15 @@ class Aged:
 
 @dataclass(frozen=True, slots=True)
 class TooLate:
-    """An event that opens no call and changes none any more; why, for a person."""
+    """An event that is too late to open or change a call. `detail`: the reason, as a text for
+    people."""
 
     detail: str
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The state of a call after an event; `news`: a new version of it, to be published."""
+    """The state of a call after an event. `news`: the new version to publish, or None."""
 
     state: Kept | None
     news: Call | None = None
@@ -68,13 +69,13 @@ class Heard:
 def hear(
     state: Kept | None, event: CtiEvent, now: int, voice_channels: frozenset[str] = VOICE_CHANNELS
 ) -> Heard | Silent | TooLate:
-    """One more event, which came at `now` (ms). `voice_channels`: as of `delta`."""
+    """Handle an event that arrived at `now` (ms). `voice_channels`: as in `delta`."""
     said = delta(event, voice_channels)
     if isinstance(said, Silent):
         return said
     if is_added(event):
         said = marked(said, event)
-        # It is never too late: a call that was forgotten begins anew with the added events.
+        # Such an event is never too late: a forgotten call begins again with the added events.
         state = None if isinstance(state, ForgottenCall) and is_voice(said.facts) else state
     if isinstance(state, ForgottenCall):
         return _after_the_end(state, said)
@@ -85,7 +86,7 @@ def hear(
 
 
 def hear_contested(state: Kept | None, contested: LegContested, now: int) -> Heard:
-    """Take in, at `now` (ms), that another task names a leg of the call too."""
+    """Note, at `now` (ms), that another task also names a leg of the call."""
     if not isinstance(state, Call):
         return Heard(state)
     facts = {"listed_task" if contested.listed else "other_task": contested.other_task_sid}
@@ -95,7 +96,7 @@ def hear_contested(state: Kept | None, contested: LegContested, now: int) -> Hea
 
 
 def hear_fetched(state: Kept | None, fetched: LegFetched, now: int) -> Heard:
-    """Take in, at `now` (ms), ends and label of a leg of the call, as Twilio gave them."""
+    """Note, at `now` (ms), the ends and the label of a leg of the call from Twilio's answer."""
     if not isinstance(state, Call):
         return Heard(state)
     facts = {
@@ -111,7 +112,7 @@ def hear_fetched(state: Kept | None, fetched: LegFetched, now: int) -> Heard:
 
 
 def _with_leg(caused: Call, call_sid: str, values: Mapping[str, str | None], now: int) -> Heard:
-    """The call with these facts of a leg, by the cause that `caused` names."""
+    """Return the call with these facts of a leg, with the cause in `caused`."""
     event_id = caused.cause_event_id[:MAX_CAUSE_CHARACTERS]
     facts = {
         name: Fact(stated[:MAX_TEXT_CHARACTERS], 0, caused.cause_at, event_id)
@@ -123,7 +124,8 @@ def _with_leg(caused: Call, call_sid: str, values: Mapping[str, str | None], now
 
 
 def aged(state: Kept, now: int) -> Aged:
-    """Return the rest at `now` (ms). All due steps happen at once, however late the look is."""
+    """Return the state at `now` (ms). All steps that are due are carried out at once, however late
+    this is called."""
     versions: tuple[Call, ...] = ()
     if now < wakes_at(state):
         return Aged(state)
@@ -137,9 +139,9 @@ def aged(state: Kept, now: int) -> Aged:
 
 
 def remaining(state: Kept | None, now: int) -> Aged:
-    """Return the state that an event that came at `now` (ms) changes. A call whose time is over by
-    then is forgotten, also before a tick; only a sweep is left to the ticks, which come after all
-    events of their time."""
+    """Return the state to which an event that arrived at `now` (ms) is applied. A call that is due
+    to be forgotten is forgotten first, without waiting for a tick. Sweeps are left to the ticks,
+    which are handled after all events of their time."""
     if state is None or now < wakes_at(state):
         return Aged(state)
     left = aged(state, now)
@@ -147,7 +149,8 @@ def remaining(state: Kept | None, now: int) -> Aged:
 
 
 def wakes_at(state: Kept) -> int:
-    """When the next thing is due that time does to a call (ms)."""
+    """Return when (ms) the next step is due: to sweep or to forget the call, or to drop its
+    mark."""
     if isinstance(state, ForgottenCall):
         return state.forgotten_at + MARKED_MS
     if state.state == CallState.ACTIVE:
@@ -156,9 +159,10 @@ def wakes_at(state: Kept) -> int:
 
 
 def _forgotten_at(call: Call) -> int:
-    """Return when the state of a call that is over is dropped: 4 hours after the later of its
-    latest event's time and arrival; of one without any reservation when it must be long
-    over. A sweep counts as an event. An event time a day after its arrival is none."""
+    """Return when (ms) the state of a call that is over is dropped: 4 hours after its latest
+    event's time or arrival, whichever is later. A call without any reservation is dropped when it
+    must be long over. A sweep counts as an event. An event time more than a day after the arrival
+    is ignored."""
     latest_event = min(call.latest_event_at, call.latest_arrival_at + LONGEST_MS)
     latest = max(latest_event, call.latest_arrival_at, call.milestones.get(SWEPT, 0))
     return latest + FORGOTTEN_AFTER_MS + (LONGEST_MS if call.state == CallState.FORMING else 0)
@@ -171,7 +175,7 @@ def _after_the_end(mark: ForgottenCall, said: Call) -> Heard | TooLate:
 
 
 def _too_late(event: CtiEvent, said: Call) -> str | None:
-    """Why the event of a call that is not known must not open one."""
+    """Return why an event of an unknown call must not open a call, or None."""
     if not is_voice(said.facts):
         return None
     # Callbacks have whole seconds.
@@ -185,11 +189,11 @@ def _too_late(event: CtiEvent, said: Call) -> str | None:
 
 
 def _begins(said: Call) -> bool:
-    """Whether it is what a call begins with: a new task, or a new reservation."""
+    """Return whether a call begins with this statement: a new task, or a new reservation."""
     return "created" in said.milestones or any("created" in r.milestones for r in said.reservations)
 
 
 def _task_age_ms(event: CtiEvent) -> int:
-    """Return how old the task was at the event (ms); 0 if the event does not say."""
+    """Return the task's age (ms) at the event; 0 if the event does not have it."""
     payload = loads(event.body)["data"].get("payload")
     return version(payload.get("task_age")) * 1000 if isinstance(payload, dict) else 0

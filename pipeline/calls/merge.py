@@ -1,10 +1,11 @@
 """A call's state: a summary that merges.
 
-Theory: `merge` is commutative, associative and idempotent (facts take the greatest by version,
-time and event id, those that attributes could reverse the least: `claims`; milestones the earliest;
-maps merge by key, and are bounded by ranks that never change: `bounds`), so the summary is a
-function of the set of the call's events, whatever their order and however often each came. Only the
-end that a sweep gives is none of an event: it holds while the events tell no end (`settled`).
+Theory: `merge` is commutative, associative and idempotent. A fact takes the greatest value by
+version, time and event id, or the least for facts that attributes could reverse (`claims`). A
+milestone takes the earliest time. Maps merge by key, and are bounded by ranks that never change
+(`bounds`). So the summary is a function of the set of the call's events, in any order and with any
+repetition. Only the end set by a sweep does not come from an event: it holds until an event states
+an end (`settled`).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -34,7 +35,7 @@ _BY_SID, _BY_CALL_SID = attrgetter("sid"), attrgetter("call_sid")
 _BY_STREAM_SID = attrgetter("stream_sid")
 
 LONGEST_MS = 24 * 60 * 60 * 1000
-"""A call may last so long."""
+"""The longest duration of a call (ms)."""
 
 SWEEP = "flexcapture.sweep"
 """The cause of the version that closes a call whose end never came."""
@@ -42,21 +43,23 @@ SWEEP = "flexcapture.sweep"
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """The call after an event. `news`: it is a new version, to be published; otherwise only the
-    latest arrival may have moved."""
+    """The call after an event. `news`: whether it is a new version to publish. If not, at most its
+    latest arrival has changed."""
 
     call: Call
     news: bool
 
 
 def fold(call: Call | None, event: CtiEvent, now: int = 0) -> Folded | Silent:
-    """The call with one more event, which came at `now` (ms, log time; 0: in Kinesis alone)."""
+    """Return the call with a further event, which arrived at `now` (ms, log time; 0: use only its
+    arrival in Kinesis)."""
     said = delta(event)
     return said if isinstance(said, Silent) else folded(call, said, now)
 
 
 def folded(call: Call | None, said: Call, now: int) -> Folded:
-    """The call with what an event says of it (`delta`), which came at `now` (ms, log time)."""
+    """Return the call with an event's statements (`delta`), which arrived at `now` (ms, log
+    time)."""
     arrival = max(now, said.latest_arrival_at)
     if call is None:
         first = replace(said, revision=1, latest_arrival_at=arrival)
@@ -70,13 +73,13 @@ def folded(call: Call | None, said: Call, now: int) -> Folded:
 
 
 def sweep_at(call: Call) -> int:
-    """When the call is closed if no event ends it (ms): a call lasts no longer. An event time that
-    lies after the arrival is none to count from."""
+    """Return when (ms) the call is closed if no event ends it, after the longest duration of a
+    call. Event times after the arrival are ignored."""
     return min(call.first_event_at, call.latest_arrival_at) + LONGEST_MS
 
 
 def swept(call: Call, now: int) -> Call:
-    """The version that closes a call without an end, at `now` (ms)."""
+    """Return the version that closes a call without an end at `now` (ms)."""
     version = replace(
         call,
         milestones={**call.milestones, SWEPT: sweep_at(call)},
@@ -89,7 +92,8 @@ def swept(call: Call, now: int) -> Call:
 
 
 def settled(call: Call) -> Call:
-    """The call with its derived fields; a sweep's end goes where the events tell one of theirs."""
+    """Return the call with its derived fields. The end set by a sweep is removed if events state an
+    end."""
     if SWEPT not in call.milestones:
         return derived(call)
     told = {name: at for name, at in call.milestones.items() if name != SWEPT}
@@ -100,12 +104,14 @@ def settled(call: Call) -> Call:
 
 
 def merge(a: Call, b: Call) -> Call:
-    """What both say. Of the same task; derived fields, revision and cause are `a`'s."""
+    """Return the union of the statements of two summaries of the same task. Derived fields,
+    revision and cause are those of `a`."""
     return _merged(a, b, a, a.revision, max(a.latest_arrival_at, b.latest_arrival_at))
 
 
 def _merged(a: Call, b: Call, cause: Call, revision: int, arrival: int) -> Call:
-    """What both say; the very parts of `a` where `b` says nothing new of them."""
+    """Return the union of the statements of both. Parts of `a` to which `b` adds nothing are the
+    same objects."""
     reservations, more_offers = bounded_reservations(
         a.reservations,
         _parties(a.reservations, b.reservations, _BY_SID),
@@ -143,7 +149,7 @@ def _merged(a: Call, b: Call, cause: Call, revision: int, arrival: int) -> Call:
 
 
 def _same(merged: Call, a: Call) -> bool:
-    """Whether what was merged into `a` was known already."""
+    """Return whether `merged` contains nothing that `a` did not."""
     return (
         merged.facts is a.facts
         and merged.milestones is a.milestones
@@ -176,7 +182,8 @@ def _facts(a: Mapping[str, Fact], b: Mapping[str, Fact]) -> Mapping[str, Fact]:
 def _is_newer(fact: Fact, known: Fact | None) -> bool:
     if known is None or fact.version != known.version:
         return known is None or fact.version > known.version
-    # The value last: an event id that comes twice with other words must not depend on the order.
+    # The value comes last, so that two events with the same id and different values do not make the
+    # result depend on the order.
     return (fact.at, fact.event_id, fact.value) > (known.at, known.event_id, known.value)
 
 

@@ -1,7 +1,7 @@
-"""When legs came and left, and the presence of workers that follows from it. Pure.
+"""Find out when legs joined and left, and when workers were present. Pure.
 
-A worker may come back on another leg: a page was reloaded, or a telephone hung up. Between the two
-legs the worker is absent; the reservation stays open.
+A worker may return on another leg, after reloading the page or hanging up the telephone. Between
+the two legs the worker is absent, and the reservation stays open.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ OwnedLeg = tuple[Leg, frozenset[str]]
 @dataclass(frozen=True, slots=True)
 class Presence:
     """A worker's legs in one reservation. `left_at`: when the last of them left, None while one is
-    there; `absences`: from when to when (ms) none was there in between."""
+    present; `absences`: the times (from, to, in ms) without any of them in between."""
 
     left_at: int | None
     absences: tuple[tuple[int, int], ...] = ()
@@ -30,12 +30,12 @@ NO_LEGS = Presence(None)
 
 
 def is_left(leg: Leg) -> bool:
-    """Return whether the leg is gone for good, as far as is known."""
+    """Return whether the leg is gone for good, as far as known."""
     return left_at(leg) is not None
 
 
 def came_at(leg: Leg) -> int | None:
-    """Return when the leg first joined or was answered; if only its leaving is known, when it
+    """Return when the leg first joined or was answered, or, if only its end is known, when it
     left."""
     joined, answered = leg.milestones.get("joined"), leg.milestones.get("answered")
     if joined is None or answered is None:
@@ -45,20 +45,20 @@ def came_at(leg: Leg) -> int | None:
 
 
 def joined_at(leg: Leg) -> int | None:
-    """Return when the leg, which is in the conference, came into it for the last time."""
+    """Return when the leg, which is in the conference, last joined it."""
     presence = leg.facts.get("presence")
     return presence.at if presence is not None and presence.value == "joined" else None
 
 
 def latest_join(leg: Leg) -> int | None:
-    """Return when the leg came into the conference for the last time, as far as is known: of one
-    that is gone, the first time. None: it never came."""
+    """Return when the leg last joined the conference, as far as known: for a leg that is gone, the
+    first time. None: it never joined."""
     first, latest = leg.milestones.get("joined"), joined_at(leg)
     return first if latest is None else latest
 
 
 def left_at(leg: Leg) -> int | None:
-    """Return when the leg left for the last time; None while it is there."""
+    """Return when the leg last left; None while it is present."""
     presence, completed = leg.facts.get("presence"), leg.milestones.get("completed")
     if presence is None or presence.value != "left":
         return completed
@@ -66,8 +66,8 @@ def left_at(leg: Leg) -> int | None:
 
 
 def is_there(leg: Leg, at: int) -> bool:
-    """Return whether the leg came before `at` (ms) and left later, or not at all. Callbacks are
-    exact to the second: a leg that left in the same second counts as there."""
+    """Return whether the leg joined before `at` (ms) and left later or not at all. Callbacks are
+    exact to the second: a leg that left in the same second counts as present."""
     came, left = came_at(leg), left_at(leg)
     return came is not None and came < at and (left is None or left // _SECOND >= at // _SECOND)
 
@@ -83,7 +83,7 @@ def was_answered(leg: Leg) -> bool:
 
 
 def created_at(reservation: Reservation) -> int:
-    """Return when the worker was first known to be asked for."""
+    """Return when the worker was first requested, as far as known."""
     created = reservation.milestones.get("created")
     return min(reservation.milestones.values(), default=0) if created is None else created
 
@@ -103,7 +103,7 @@ def presences(
         if owner is None:
             continue
         left = left_at(leg)
-        # A leg that left before the worker accepted was that of an earlier reservation.
+        # A leg that left before the worker accepted belonged to an earlier reservation.
         if not (left and left + _SECOND <= owner.milestones["accepted"]):
             known.setdefault(owner.sid, []).append(leg)
     return {sid: _presence(own) for sid, own in known.items()}
@@ -123,8 +123,8 @@ def _span(leg: Leg) -> tuple[int, int]:
 
 
 def _holes(spans: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """The times between the first and the last of these spans (sorted) that none covers. Callbacks
-    are exact to the second, so a shorter hole is none."""
+    """Return the times between the first and the last of these spans (sorted) that no span covers.
+    Callbacks are exact to the second, so shorter holes are ignored."""
     found: list[tuple[int, int]] = []
     until = spans[0][1]
     for came, left in spans:
@@ -135,8 +135,9 @@ def _holes(spans: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
 
 
 def _owner(leg: Leg, owners: frozenset[str], accepted: list[Reservation]) -> Reservation | None:
-    """The reservation that the leg belongs to: of several of one worker's the last that was there
-    when it came (callbacks are exact to the second). None: it never came, or to none of them."""
+    """Return the reservation that the leg belongs to. If one worker has several, it is the last one
+    that existed when the leg joined (callbacks are exact to the second). None: the leg never
+    joined, or belongs to none of them."""
     came = came_at(leg)
     if came is None:
         return None

@@ -1,8 +1,9 @@
 """The sessions of a call: each worker's part, from accepting to leaving. Pure.
 
-A session ends with the earliest of: the reservation's end; the leaving of the last leg that is
-surely that worker's; the end of the call; if none of them is known, with the task. Callbacks are
-exact to the second, TaskRouter to the millisecond: within one second the reservation's end counts.
+A session ends with the earliest of: the reservation's end; the time at which the last leg that is
+certainly that worker's left; the end of the call. If none of them is known, it ends with the task.
+Callbacks are exact to the second, TaskRouter to the millisecond: within one second the
+reservation's end counts.
 
 A worker is absent if all legs of the worker left while the reservation is open. If another leg of
 the worker comes, the same session continues.
@@ -31,13 +32,14 @@ _SECOND = 1_000
 
 @dataclass(frozen=True, slots=True)
 class CallSession:
-    """One worker's part of the call. `started_at` None: not accepted (yet). `list_words`: the lines
-    of the monitored list that name the worker or the team, by all that the reservation
-    stated.
+    """One worker's part of the call. `started_at`: None if not accepted (yet). `list_words`: the
+    lines of the monitored list that name the worker or the team, by any statement in the
+    reservation.
 
-    `absences`: from when to when (ms) no leg of the worker was in the call, though one came back.
-    `is_absent`: the worker's leg left and the reservation is open: `ended_at` is when it left,
-    until another leg of the worker comes. `has_leg`: a leg of the worker is known.
+    `absences`: the times (from, to, in ms) without a leg of the worker in the call, before one
+    returned. `is_absent`: the worker's leg left and the reservation is open; `ended_at` is then
+    when it left, until another leg of the worker joins. `has_leg`: whether a leg of the worker is
+    known.
     """
 
     reservation_sid: str
@@ -55,12 +57,12 @@ class CallSession:
 
     @property
     def is_open(self) -> bool:
-        """Accepted and not ended."""
+        """Whether the session was accepted and has not ended."""
         return self.started_at is not None and self.ended_at is None
 
     @property
     def is_pending(self) -> bool:
-        """Neither accepted nor ended."""
+        """Whether the session was neither accepted nor ended."""
         return self.started_at is None and self.ended_at is None
 
 
@@ -115,15 +117,15 @@ def task_done(call: Call) -> int | None:
 
 
 def _first_of(milestones: Mapping[str, int], names: AbstractSet[str]) -> int | None:
-    """The earliest of the milestones with these names."""
-    if milestones.keys().isdisjoint(names):  # as for most versions of a call
+    """Return the earliest of the milestones with these names."""
+    if milestones.keys().isdisjoint(names):  # the usual case
         return None
     return min((at for name, at in milestones.items() if name in names and at), default=None)
 
 
 def earlier(exact: int | None, coarse: int | None) -> int | None:
-    """Return the earlier of two times, None for unknown; within the same second the exact one, if
-    the other has whole seconds only."""
+    """Return the earlier of two times (None: not known). Within the same second, return `exact` if
+    `coarse` has whole seconds only."""
     if exact is None or coarse is None:
         return coarse if exact is None else exact
     if coarse % _SECOND == 0 and coarse // _SECOND == exact // _SECOND:

@@ -1,4 +1,4 @@
-"""What orders the facts of an event. Pure."""
+"""The order of statements about the same fact. Pure."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,8 @@ from schemas.fast_dataclass import dataclass
 from schemas.records import Fact
 
 _EVENT_ID_CHARACTERS = 100
-"""Each fact names its event, by so much of its id; Twilio's ids are shorter."""
+"""Each fact names its event, by at most this many characters of its id; Twilio's ids are
+shorter."""
 
 NO_VERSION = MAX_VERSION
 """Orders statements without a version after all others, if the first statement holds."""
@@ -16,7 +17,8 @@ NO_VERSION = MAX_VERSION
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What orders the facts of an event."""
+    """The version, time and id of an event, by which its facts are ordered among those of other
+    events."""
 
     at: int
     event_id: str
@@ -24,9 +26,10 @@ class Stamp:
     def facts(
         self, version: int | None, values: Mapping[str, str | None], *, is_first: bool = False
     ) -> dict[str, Fact]:
-        """Return a fact for each value that is there. `version`: None if the event has none. Such
-        an event only adds: it comes before those with a version if the latest statement holds,
-        and after them if the first one does, unless it is the first of its object (`is_first`)."""
+        """Return a fact for each value that is not None. `version`: None if the event has none.
+        Such an event only adds facts: it is ordered before events with a version if the latest
+        statement holds, and after them if the first one holds, unless it is the first of its object
+        (`is_first`)."""
         number, event_id = version or 0, self.event_id[:_EVENT_ID_CHARACTERS]
         last = NO_VERSION if version is None and not is_first else number
         return {

@@ -1,5 +1,5 @@
-"""What a status callback says of its party: a conference participant's or a call's of the leg, a
-media stream's of that."""
+"""Read the statements of a status callback: those of conference participants and calls are about a
+leg, those of media streams about the media stream."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,8 @@ class Said:
 
 
 def leg_of(name: str, said: str, parameters: Mapping[str, Any], at: int) -> Said | None:
-    """What the callback of type `name` with `StatusCallbackEvent` `said` tells; None: nothing."""
+    """Return the statements of a callback of type `name` with `StatusCallbackEvent` `said` about
+    its leg, or None if it has none."""
     call_sid = sid_in(parameters, "CallSid", SidKind.CALL)
     if call_sid is None:
         return None
@@ -36,7 +37,8 @@ def leg_of(name: str, said: str, parameters: Mapping[str, Any], at: int) -> Said
 
 
 def media_stream_of(parameters: Mapping[str, Any], at: int) -> Said | None:
-    """What a stream status callback tells of its media stream; None: it does not name one."""
+    """Return the statements of a stream status callback about its media stream; None if it does not
+    name one."""
     stream_sid = sid_in(parameters, "StreamSid", SidKind.MEDIA_STREAM)
     if stream_sid is None:
         return None

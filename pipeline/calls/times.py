@@ -1,4 +1,4 @@
-"""Points in time as Twilio writes them -> milliseconds since the Unix epoch."""
+"""Convert times in Twilio's formats to milliseconds since the Unix epoch."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ _LATEST = 4_102_444_800_000  # the year 2100
 
 
 def millis(value: Any) -> int | None:
-    """Return the time in `value`, None if it is no time from 2000 to 2099.
+    """Return the time in `value`, or None if it is not a time from 2000 to 2099.
 
     RFC 3339 in either case, also with a space in place of `T`, with `,` as decimal mark, and
     without seconds; RFC 2822; epoch seconds or milliseconds as number or text. A time without zone
@@ -41,11 +41,11 @@ def millis(value: Any) -> int | None:
 
 
 def refined(value: Any, fine: int | None, arrived_at: int) -> int:
-    """Return the time in `value` (ms), made finer by other times of the event.
+    """Return the time in `value` (ms), refined by other times of the event.
 
-    A time with whole seconds only: `fine`, the event's own time, if it lies in the same second. A
-    time without seconds: `fine` or `arrived_at`, the first that lies in the same minute and is not
-    the minute's beginning. If `value` is no time: `fine`, else `arrived_at`.
+    For a time with whole seconds only: `fine`, the event's own time, if it is in the same second.
+    For a time without seconds: `fine` or `arrived_at`, the first one that is in the same minute and
+    not the minute's beginning. If `value` is not a time: `fine`, else `arrived_at`.
     """
     coarse = millis(value)
     if coarse is None:
@@ -59,13 +59,13 @@ def refined(value: Any, fine: int | None, arrived_at: int) -> int:
 
 
 def _has_no_seconds(value: Any) -> bool:
-    """Whether `value`, which is a time, ends with the minute. Only ISO 8601 allows it."""
+    """Return whether `value`, which is a time, has no seconds. Only ISO 8601 allows that."""
     found = _ISO.fullmatch(value.strip()) if isinstance(value, str) else None
     return found is not None and found[6] is None
 
 
 def _has_fraction(value: Any) -> bool:
-    """Whether `value`, which is a time, states milliseconds, also if they are 0."""
+    """Return whether `value`, which is a time, has a fraction of a second, even if it is 0."""
     if not isinstance(value, str):
         return bool(value >= _AT_LEAST_MS)
     if "." in value:
@@ -80,12 +80,12 @@ def _number(text: str) -> float:
 
 
 def _of_number(value: float) -> int | None:
-    if not 0 < value < _LATEST:  # nor is NaN
+    if not 0 < value < _LATEST:  # also False for NaN
         return None
     return _plausible(round(value) if value >= _AT_LEAST_MS else round(value * 1000))
 
 
-@lru_cache(maxsize=4_096)  # an event's time is told in several places
+@lru_cache(maxsize=4_096)  # an event states its time in several places
 def _of_text(text: str) -> int | None:
     try:
         moment = _iso_time(text) or with_leap_second(parsedate_to_datetime, text)
@@ -96,7 +96,7 @@ def _of_text(text: str) -> int | None:
 
 
 def _iso_time(text: str) -> datetime | None:
-    """The time in RFC 3339; None if the text has another form. Raises `ValueError`."""
+    """Return the time in RFC 3339; None if the text has another form. Raise `ValueError`."""
     found = _ISO.fullmatch(text)
     if found is None:
         return None

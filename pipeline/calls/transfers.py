@@ -1,4 +1,4 @@
-"""What a TaskRouter event says of a transfer. Pure."""
+"""Read the transfer in a TaskRouter event. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,8 +13,8 @@ _ENDS = {"COMPLETED": "completed", "FAILED": "failed", "CANCELED": "canceled"}
 
 
 def transfer_of(payload: Mapping[str, Any], step: str, stamp: Stamp) -> tuple[Transfer, ...]:
-    """Return the event's transfer, if it names or is about one. `step`: the event's name without
-    its scope."""
+    """Return the transfer that the event names or is about, if any. `step`: the event's name
+    without its scope."""
     sid = text(payload, "task_transfer_sid")
     begun_by = sid_in(payload, "transfer_initiating_reservation_sid", SidKind.RESERVATION)
     own_event = step.startswith("transfer-")

@@ -1,4 +1,4 @@
-"""Events that are too large for a Kafka record, cut down to what a call needs of them.
+"""Reduce events that are too large for a Kafka record to the fields that a call needs.
 
 Task and worker attributes may be of any size, but only a few short texts of them are used, and
 these are cut at `MAX_TEXT_CHARACTERS`. So an event that Kafka would refuse is written with those
@@ -14,10 +14,10 @@ from pipeline.lenient_json import loads, written
 from schemas.fast_dataclass import dataclass
 
 TRIMMED = "flexcapturetrimmed"
-"""The attribute of a CloudEvent that was cut down: how many bytes its body had."""
+"""The attribute of a reduced CloudEvent: the size (bytes) of its original body."""
 
 MAX_FIELDS = 100
-"""Of other fields than attributes, at most so many of an object are kept."""
+"""The greatest number of fields that are kept of an object, attributes aside."""
 
 _TASK = (
     "call_sid", "from", "to", "caller", "called", "direction", "outbound_to", "client_call",
@@ -31,14 +31,15 @@ _LEVELS = 4
 
 @dataclass(frozen=True, slots=True)
 class Trimmed:
-    """The event with a smaller body, and the size of the one before (bytes)."""
+    """The event with a smaller body, and the size (bytes) of the original one."""
 
     event: Readable
     original_bytes: int
 
 
 def trimmed(event: Readable) -> Trimmed | None:
-    """Return the event with only what a call needs of it; None if it says nothing of a call."""
+    """Return the event with only the fields that a call needs; None if it has no statement about a
+    call."""
     document = loads(event.body)
     if known_type(event.type, document.get("data")) is None:
         return None
@@ -58,7 +59,8 @@ def trimmed(event: Readable) -> Trimmed | None:
 
 
 def _small(values: Mapping[str, Any], levels: int) -> dict[str, Any]:
-    """The fields of an object, with texts cut, and without lists and deeper objects."""
+    """Return the fields of an object, with cut texts, and without lists and more deeply nested
+    objects."""
     found: dict[str, Any] = {}
     for name, value in values.items():
         if name in _ATTRIBUTES:
@@ -69,7 +71,7 @@ def _small(values: Mapping[str, Any], levels: int) -> dict[str, Any]:
 
 
 def _attributes(stated: Any, names: tuple[str, ...]) -> Any:
-    """The attributes that are read, in the form in which they came: an object, or JSON in text."""
+    """Return the attributes that are used, in their original form: an object, or JSON in text."""
     attributes = parsed(stated)
     found = _chosen(attributes, names, _LEVELS)
     return written(found).decode() if isinstance(stated, str) else found

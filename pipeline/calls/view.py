@@ -1,11 +1,11 @@
-"""What a call's summary means: direction, sessions, connections, and whether it is over.
+"""Derive from a call's summary its direction, sessions and connections, and whether it is over.
 
-Nothing here is kept: a view is made from the summary whenever it is asked for.
+A view is not stored: it is computed from the summary when needed.
 
 A call is over definitively when the task was cancelled, the conference ended, or all legs of the
-customer are gone; softly (a later event may reopen it) when its workers are all gone and none is
-expected. While an outside party is known to be on the call, it continues without workers until its
-task is done. A sweep's end counts, as a definitive one, if there is no other.
+customer are gone. It is over softly (a later event may reopen it) when all its workers are gone and
+none is expected. While an outside party is known to be on the call, it continues without workers
+until its task is done. The end set by a sweep counts as definitive if there is no other.
 """
 
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ from schemas.records import Call, Connection, Leg, Transfer
 from schemas.states import CallState, ConnectionState, Direction
 
 SWEPT = "swept"
-"""The milestone of a call that was closed because its end never came."""
+"""The milestone of a call that was closed because no event of its end arrived."""
 
 TRANSFER_ENDS = ("completed", "failed", "canceled")
 _NOT_ANSWERED = frozenset({"busy", "no-answer", "failed", "canceled"})
@@ -37,13 +37,13 @@ _SECOND = 1_000
 
 @dataclass(frozen=True, slots=True)
 class CallView:
-    """The meaning of a call. Sessions and connections in the order of creation.
+    """The derived state of a call. Sessions and connections are in the order of creation.
 
-    `customer_leg_is_sure`: the leg was named before a worker was asked for the task, or is in the
-    conference; otherwise Twilio must be asked before it is streamed.
-    `answered`: somebody besides the workers was on the call, as far as is known; `never_answered`:
-    an outbound call of which it is known that nobody was; `swept`: no end is known, it was closed
-    by a sweep.
+    `customer_leg_is_sure`: whether the leg was named before a worker was requested for the task, or
+    is in the conference. Otherwise Twilio must be asked before it is streamed. `answered`: whether
+    a person other than the workers was on the call, as far as known; `never_answered`: an outbound
+    call that is known not to have been answered; `swept`: whether the call was closed by a sweep,
+    because no end is known.
     """
 
     task_sid: str
@@ -67,7 +67,7 @@ class CallView:
 
 
 def view(call: Call) -> CallView:
-    """The call's meaning."""
+    """Return the view of the call."""
     legs = legs_of(call)
     end = _definitive_end(call, legs)
     sessions = sessions_of(call, legs, end)
@@ -106,7 +106,7 @@ def view(call: Call) -> CallView:
 
 
 def derived(call: Call) -> Call:
-    """The call with its derived fields filled in."""
+    """Return the call with its derived fields filled in."""
     seen = view(call)
     return Call(  # `replace` takes three times as long, for each version of each call
         task_sid=call.task_sid,
@@ -136,7 +136,7 @@ def derived(call: Call) -> Call:
 
 
 def _agents(sessions: tuple[CallSession, ...]) -> tuple[str, ...]:
-    """Return the extensions of the agents who accepted, in the order of accepting, each once."""
+    """Return the extensions of the agents that accepted, in the order of accepting, each once."""
     found = [(s.started_at, s.extension) for s in sessions if s.started_at is not None]
     if len(found) > 1:
         found.sort(key=itemgetter(0))
@@ -154,15 +154,16 @@ def _definitive_end(call: Call, legs: Legs) -> int | None:
 
 
 def _is_continued(call: Call, end: int) -> bool:
-    """Whether a worker was asked for, or a leg joined, after a conference's end: in another one."""
+    """Return whether a worker was requested, or a leg joined, after a conference's end, which means
+    in another conference."""
     return any(r.milestones.get("created", 0) > end for r in call.reservations) or any(
         (joined_at(leg) or 0) > end for leg in call.legs
     )
 
 
 def _customer_left_at(legs: Legs) -> int | None:
-    """When the last of the customer's legs left; None while one is there. A leg that attributes
-    named late, and of which nothing else is known, is not waited for."""
+    """Return when the last of the customer's legs left; None while one is present. Ignore a leg
+    that attributes named late and about which nothing else is known."""
     original = None if legs.names is None else legs.names.original
     known = [leg for leg in legs.customers if was_answered(leg) or leg.call_sid == original]
     times = [left_at(leg) for leg in known or legs.customers]
@@ -211,10 +212,9 @@ def _answered(call: Call, legs: Legs, sessions: tuple[CallSession, ...]) -> bool
 
 
 def outside_parties(legs: Legs, sessions: tuple[CallSession, ...]) -> tuple[Leg, ...]:
-    """Return the answered legs that are not identified and cannot be a worker's, in the order in
-    which they came. Each worker that accepted and has no known leg in that session may have
-    one of the legs: one that came after the worker was asked for and left after the worker
-    accepted."""
+    """Return the answered legs that are not identified and cannot be a worker's, in the order of
+    joining. Each worker that accepted and has no known leg in that session may have one of the
+    legs: one that joined after the worker was requested and left after the worker accepted."""
     lacking = [s for s in sessions if s.started_at is not None and not s.has_leg]
     of_workers = [leg for leg, owners in legs.workers if not owners]
     found: list[Leg] = []
@@ -233,7 +233,8 @@ def _in_order(legs: Iterable[Leg]) -> list[Leg]:
 
 
 def _may_be_of(session: CallSession, leg: Leg) -> bool:
-    """Whether the leg came and left in the session's time. Callbacks are exact to the second."""
+    """Return whether the leg joined and left within the session's time. Callbacks are exact to the
+    second."""
     left = left_at(leg)
     was_asked = session.created_at < (came_at(leg) or 0) + _SECOND
     return was_asked and (left is None or left + _SECOND > (session.started_at or 0))
@@ -263,6 +264,6 @@ def _connection_state(session: CallSession, legs: Legs, *, ringing: bool) -> Con
     if ringing:
         return ConnectionState.RINGING
     own = [leg for leg, owners in legs.workers if session.reservation_sid in owners]
-    # The hold of an unidentified leg may be the customer's, if the customer's leg is not known.
+    # If the customer's leg is not known, an unidentified leg on hold may be the customer's.
     held = any(is_held(leg) for leg in (*(legs.customers or legs.unknown), *own))
     return ConnectionState.HOLD if held else ConnectionState.ACTIVE

@@ -1,5 +1,5 @@
-"""Workers as Flex names them: the attributes of a worker, the extension, and the labels and ends by
-which a call leg is known to be the worker's own."""
+"""Workers as Flex names them: a worker's attributes, the extension, and the labels and ends by
+which a call leg is recognized as the worker's own."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -38,19 +38,19 @@ def extension(facts: Mapping[str, Fact]) -> str | None:
 
 
 def contact_user(contact_uri: str) -> str:
-    """`ann@example.com` of `client:ann_40example_2Ecom`."""
+    """Return the user of a contact URI: `ann@example.com` for `client:ann_40example_2Ecom`."""
     return decoded(contact_uri.split(":", 1)[-1])
 
 
 def contact_ends(user: str) -> frozenset[str]:
-    """Return the ends, in normal form, that a contact URI may mean of which only the user is known:
+    """Return the ends, in normal form, that a contact URI may mean if only its user is known:
     `ann@example.com` is a client or a SIP address, `+15550100` a client or a number."""
     return frozenset(end for end in (client_end(user), end_of(user)) if end is not None)
 
 
 def own_ends(reservation: Reservation) -> frozenset[str]:
     """Return the ends, in normal form, at which the worker is called: each contact URI that the
-    reservation stated, and the Flex clients that are named as the worker is."""
+    reservation stated, and the Flex clients with one of the worker's names."""
     facts = reservation.facts
     uri, email, name = facts.get("contact_uri"), facts.get("extension"), facts.get("worker_name")
     if has_contradictions(facts):
@@ -78,7 +78,7 @@ def marks(reservation: Reservation) -> frozenset[str]:
 
 @lru_cache(maxsize=4_096)
 def _marks(sid: str, told: str | None, uri: str | None, *names: str | None) -> frozenset[str]:
-    # Asked for each version of a call, whose workers are mostly the same.
+    # Called for each version of a call, mostly with the same workers.
     known = [sid, told, *names]
     if uri is not None:
         user = uri.split(":", 1)[-1]
@@ -87,6 +87,6 @@ def _marks(sid: str, told: str | None, uri: str | None, *names: str | None) -> f
 
 
 def value(facts: Mapping[str, Fact], name: str) -> str | None:
-    """A fact's value."""
+    """Return a fact's value, or None."""
     fact = facts.get(name)
     return None if fact is None else fact.value

@@ -8,15 +8,15 @@ from schemas.topics import MIN_IN_SYNC, Topic, min_in_sync
 POLICY, RETENTION = "cleanup.policy", "retention.ms"
 _UNCLEAN = "unclean.leader.election.enable"
 _MAY_DIFFER = frozenset({"message.timestamp.type"})
-"""Settings with two right values: a mirrored topic keeps its records' own times."""
+"""Settings with two valid values: a mirrored topic keeps the original times of its records."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicFinding:
     """A topic's setting that is wrong.
 
-    `setting` and `wanted`: the change for `kafka-configs.sh`; empty if that does not help.
-    `loses_data`: a process must not use the topic until it is corrected.
+    `setting` and `wanted`: the change to make with `kafka-configs.sh`; empty if that cannot correct
+    it. `loses_data`: a process must not use the topic until it is corrected.
     """
 
     topic: str

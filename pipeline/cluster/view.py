@@ -42,9 +42,9 @@ class TopicView:
 
 @dataclass(frozen=True, slots=True)
 class ClusterView:
-    """A look at the cluster: the brokers that the metadata lists, and the topics as each broker
-    that answered in time knows them (None: the broker was only asked whether it lives). `trouble`:
-    why there was no answer at all."""
+    """A snapshot of the cluster: the brokers that the metadata lists, and the topics as known to
+    each broker that answered in time (None: the broker was only asked whether it is alive).
+    `trouble`: why there was no answer at all."""
 
     listed: frozenset[int] = frozenset()
     answers: Mapping[int, Mapping[str, TopicView] | None] = field(default_factory=dict)

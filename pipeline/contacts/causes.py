@@ -1,4 +1,4 @@
-"""Why audio may be missing, record by record. Pure.
+"""Find the possible causes of missing audio, record by record. Pure.
 
 Each function reads one record on its own, so that the set of causes does not depend on the order of
 the records. `reasons.py` decides which cause explains a gap.
@@ -21,10 +21,11 @@ GATEWAY_DIED = "gateway-died"
 GATEWAY_CUT_OFF = "gateway-cut-off"
 SOCKET_DROPPED = "socket-dropped"
 REFUSED_AS_STARTED = "refused-as-started"
-"""Twilio refused a start, and the refusal was taken as a sign that the media stream runs."""
+"""Twilio refused a start, and the refusal was understood as a sign that the media stream is
+running."""
 
 MAX_CAUSES = 500
-"""The most causes of a call that are kept: the latest."""
+"""The number of causes that are kept of a call, the latest ones."""
 
 _NO_LEG_DETAILS = frozenset(reason.value for reason in NoLeg)
 _UNREACHABLE_CODES = TOO_MANY | {0, 408}
@@ -51,7 +52,7 @@ _BY_CHANGE = {
 def cause_of(
     record: CommandAnswered | MediaStreamChanged | HandshakeRefused,
 ) -> GapCause | None:
-    """Return why audio may be missing, if the record says so."""
+    """Return the cause of missing audio that the record shows, if any."""
     match record:
         case CommandAnswered():
             reason = _of_answer(record)
@@ -78,14 +79,15 @@ def with_cause(known: tuple[GapCause, ...], new: GapCause) -> tuple[GapCause, ..
 
 
 def _first_questions(task_sid: str) -> tuple[str, ...]:
-    """The ids of the questions for a conference that count: there may be very many."""
+    """Return the ids of the first `FindConference` commands. Only these count, because there may be
+    very many."""
     return tuple(find_command_id(task_sid, attempt) for attempt in (1, 2, 3))
 
 
 def _of_answer(answer: CommandAnswered) -> str | None:
-    """Why a start was not done, or only after Twilio had refused it or had not answered. A
-    superseded start says so only if Twilio had answered before. Of a start that was believed to be
-    done already, because Twilio refused it so, the reason counts if nothing came of it."""
+    """Return why a start was not carried out, or was carried out only after Twilio had refused it
+    or had not answered. A superseded start gives a cause only if Twilio had answered before. If
+    Twilio refused a start as already running, that cause counts if no media stream followed."""
     if answer.outcome == NO_CONFERENCE and answer.command_id in _first_questions(answer.task_sid):
         return NO_LEG
     if answer.command != "start":
@@ -94,9 +96,9 @@ def _of_answer(answer: CommandAnswered) -> str | None:
         return None if answer.code is None else REFUSED_AS_STARTED
     before = answer.detail.partition(BEFORE)[2] if answer.outcome == "done" else answer.detail
     if answer.code is None and before in _NO_LEG_DETAILS:
-        return NO_LEG  # Twilio answered all the time
+        return NO_LEG  # Twilio always answered
     if answer.outcome == "done" and answer.code is None:
-        # Look-ups are requests too: that there were several does not mean that one failed.
+        # Look-ups are requests too, so several requests do not mean that one failed.
         return TWILIO_UNREACHABLE if before else None
     if answer.code is None:
         # The command expired before Twilio could be asked, or got no answer from Twilio.

@@ -1,5 +1,5 @@
-"""The consolidated contact, made from the contact's state. No memory: the same `ContactState`,
-policy and time give the same contact."""
+"""Make the consolidated contact from its state. The same `ContactState`, policy and time always
+give the same contact."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -30,15 +30,15 @@ from schemas.records import (
 from schemas.states import CallState, ConnectionState, Direction, Outcome, StreamState
 
 MAX_PARTS = 2_000
-"""The most sessions, connections and call SIDs of a contact, so that it fits into one record. Of
-sessions and connections the latest are kept."""
+"""The greatest number of sessions, connections and call SIDs of a contact, so that it fits into one
+record. The latest sessions and connections are kept."""
 MAX_CONTRADICTIONS = 100
-"""The most contradictions that are shown: the earliest."""
+"""The number of contradictions that are shown, the earliest ones."""
 
 
 def contact(state: ContactState, history: PolicyHistory, now: int) -> Contact | None:
     """Return the contact at `now` (ms, log time). None if there is no contact: the call is not
-    known, is no voice call, or neither has a reservation nor was cancelled."""
+    known, is not a voice call, or has no reservation and was not cancelled."""
     call = call_of(state)
     if call is None:
         return None
@@ -94,8 +94,8 @@ def _contradictions(call: Call) -> tuple[ContactContradiction, ...]:
 
 
 def unmatched(state: ContactState) -> tuple[ContactRecording, ...]:
-    """Return the recordings of a call that makes no contact, by start. Its workers are not known,
-    so the recordings have no extension."""
+    """Return the recordings of a call without a contact, by start. Its workers are not known, so
+    the recordings have no extension."""
     return recordings_of(state, [])
 
 
@@ -109,7 +109,7 @@ def is_settled(made: Contact | None) -> bool:
 
 
 def _stretches(session: WorkerSession, history: PolicyHistory, now: int) -> tuple[Stretch, ...]:
-    """When the worker was on the call and on the list, as far as time has come."""
+    """Return the periods up to `now` in which the worker was on the call and on the list."""
     if session.started_at is None:
         return ()
     end = now if session.ended_at is None else session.ended_at
@@ -154,20 +154,19 @@ def _outcome(state: ContactState, call: Call, seen: CallView) -> Outcome | None:
 
 
 def _has_leg(state: ContactState, call: Call) -> bool:
-    """Whether a call belongs to the task, as far as is known: a task may be none, in the channel
-    of voice too."""
+    """Return whether a call belongs to the task, as far as known: a voice task may have no call."""
     named = {"customer_call_sid", "customer_joined", "worker_call_sid"} & call.facts.keys()
     return bool(call.legs or named) or state.connected
 
 
 def _is_waiting(state: ContactState) -> bool:
-    """Whether a media stream is wanted of a leg that has not come yet, as far as is known: Twilio
-    has not answered."""
+    """Return whether a wanted media stream waits for its leg, as far as known: Twilio has not
+    answered yet."""
     return any(m.state in (StreamState.STARTING, StreamState.STOPPING) for m in state.media_streams)
 
 
 def _connections(state: ContactState, seen: CallView) -> tuple[ContactConnection, ...]:
-    # A media stream of an outbound call shows that it was answered sooner than any event does.
+    # The media stream of an outbound call shows the answer earlier than any event.
     told: dict[str, str] = {}
     if state.connected:
         told = {ConnectionState.RINGING: ConnectionState.ACTIVE}

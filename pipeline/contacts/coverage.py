@@ -1,7 +1,7 @@
 """Gaps that are covered by recordings fetched from Twilio. Pure.
 
-A recording that was made in real time never changes, and neither do its gaps. A recovered recording
-covers a gap, or a part of it: then the gap is divided.
+A recording that was made in real time never changes, and neither do the gaps beside it. A recovered
+recording covers a gap or a part of it; in the second case the gap is divided.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ from pipeline.contacts.spans import Span, common
 from schemas.records import ContactGap, ContactRecording
 
 _Piece = tuple[int, int, str]
-"""Start and end (ms), and the INUM that covers it; empty: none does."""
+"""Start and end (ms), and the INUM of the recording that covers the piece, or empty."""
 
 
 def cover(
@@ -20,8 +20,8 @@ def cover(
 ) -> tuple[ContactGap, ...]:
     """Return the gaps, by time, with `covered_by`. A gap that is covered in part is divided.
 
-    A rest of less than `EDGE_MS` counts with the piece beside it: Twilio states the start of a
-    recording to the second.
+    A remainder of less than `EDGE_MS` is added to the piece beside it, because Twilio states the
+    start of a recording to the second.
     """
     spans = sorted((*_span(r), r.inum) for r in recovered if r.duration_ms)
     return tuple(piece for gap in gaps for piece in _divided(gap, spans))

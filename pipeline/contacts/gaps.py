@@ -1,4 +1,4 @@
-"""Required time against audio: the gaps, and how much was captured. Pure.
+"""Compare the required time with the audio: find the gaps, and how much was captured. Pure.
 
 A recording covers the time from its start for as long as its audio lasts, both by the gateway's
 clock, and the silence after it in which Twilio sent nothing. An open recording covers the time up
@@ -12,11 +12,11 @@ from schemas.records import ContactGap, ContactRecording
 from schemas.states import RecordingSource
 
 EDGE_MS = 1_000
-"""A shorter time at the beginning or the end of a required span is no gap."""
+"""A shorter time (ms) at the beginning or the end of a required span is not a gap."""
 SHORTEST_MS = 20
-"""One frame: a shorter time between two recordings is no gap."""
+"""One frame (ms): a shorter time between two recordings is not a gap."""
 LOST_FRAME_MS = 10
-"""How much a lost frame takes from the captured time: half its length, because frames of both
+"""How much a lost frame reduces the captured time (ms): half its length, because frames of both
 tracks are counted together."""
 NOT_SENT = "not-sent"
 """The reason of frames that Twilio did not send: their time counts as captured."""
@@ -64,7 +64,7 @@ def captured_ms(required: Sequence[Span], recordings: Iterable[ContactRecording]
 
 
 def _is_audible(recording: ContactRecording) -> bool:
-    """Whether the recording has audio, as far as is known."""
+    """Return whether the recording has audio, as far as known."""
     return recording.duration_ms is None or recording.duration_ms > 0
 
 
@@ -76,7 +76,7 @@ def _span(recording: ContactRecording, now: int) -> Span:
 
 
 def _least(hole: Span, span: Span) -> int:
-    """Return the least length of the hole to count as a gap (ms)."""
+    """Return the shortest length (ms) at which the hole counts as a gap."""
     return EDGE_MS if hole[0] == span[0] or hole[1] == span[1] else SHORTEST_MS
 
 

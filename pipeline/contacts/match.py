@@ -1,5 +1,5 @@
-"""Which worker a recording belongs to: matched by extension, through the times in which a worker
-was on the call and on the list. Pure."""
+"""Find the worker that a recording belongs to, from the periods in which workers were on the call
+and on the list. Pure."""
 
 from collections.abc import Iterable
 

@@ -1,15 +1,17 @@
-"""The reason of a gap: which of the causes explains it. Pure.
+"""Find the reason of a gap among the causes of missing audio. Pure.
 
 Of the causes that fit a gap, the first of this list is its reason:
 
 1. `twilio-refused`, `twilio-unreachable`, `handshake-refused`, `never-reached-gateway`, `no-leg`:
-   a start that failed. However the recording before it ended, a successful start ends the gap.
+   a start that failed. It does not matter how the recording before the gap ended, because a
+   successful start would have ended the gap.
 2. `gateway-died`: the recording before the gap ended because its gateway was reported as started
    again.
 3. `gateway-cut-off`, `gateway-died`, `socket-dropped`: the end of a media stream, as the stream
-   manager or the recording reports it. A gateway that falls silent is cut off until more is known.
+   manager or the recording reports it. A gateway that becomes silent counts as cut off until more
+   is known.
 4. `late-events`: no decision `record` was in force when the gap began, nor within a second.
-5. `late-start`: a recording follows the gap: the start took long.
+5. `late-start`: a recording follows the gap, so its start took long.
 6. `twilio-refused`: a start was refused as already running, and no media stream followed.
 7. `unknown`.
 
@@ -105,7 +107,7 @@ def _is_before_recording(cause: GapCause, gap: ContactGap) -> bool:
 
 
 def _ends_at(recording: RecordingCompleted, gap: ContactGap) -> bool:
-    """Whether the gap begins with the end of the recording."""
+    """Return whether the gap begins with the end of the recording."""
     ended_at = recording.started_at + recording.duration_ms + recording.silent_ms
     return gap.after == recording.inum and ended_at == gap.started_at
 

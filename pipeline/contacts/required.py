@@ -1,9 +1,10 @@
-"""Required time: when a call had to be recorded, by all its events and the monitored list. Pure.
+"""Compute the required time, in which a call had to be recorded, from all its events and the
+monitored list. Pure.
 
 The final state of the events applies to the whole call: direction, legs, extensions, queues, and
 which ends were final. Sessions and transfers begin and end at the times in the events, whenever
 these arrived. So the required time is a function of the set of events and the versions of the list.
-While the call is active, it reaches up to now.
+While the call is active, it extends up to now.
 """
 
 from bisect import bisect_right
@@ -39,8 +40,7 @@ def required(
 
 
 def evidence(call: Call, seen: CallView, streamed_at: int | None) -> int | None:
-    """Return the time (ms) of the first evidence that there is a customer's leg; None if there is
-    no evidence."""
+    """Return the time (ms) of the first evidence of a customer's leg; None if there is none."""
     if seen.direction == Direction.OUTBOUND:
         answered = _outbound_answered(call, seen)
         return streamed_at if answered is None else answered
@@ -53,10 +53,10 @@ def evidence(call: Call, seen: CallView, streamed_at: int | None) -> int | None:
 
 
 def _outbound_answered(call: Call, seen: CallView) -> int | None:
-    """Return when the called party answered (ms), as far as events say.
+    """Return when the called party answered (ms), as far as events show it.
 
-    The fact has the last event that mentioned the customer in the conference, the milestone has the
-    first. Calls from earlier versions have only the fact.
+    The fact has the time of the last event that mentioned the customer in the conference, the
+    milestone that of the first one. Calls from earlier versions have only the fact.
     """
     joined = _answer_times(seen.legs.customers)
     if (mentioned := call.milestones.get("customer-joined")) is not None:
@@ -97,12 +97,12 @@ def _recorded(call: Call, seen: CallView, history: PolicyHistory) -> tuple[Span,
 
 
 def _attended(seen: CallView) -> tuple[Span, ...]:
-    """The time in which at least one worker was on the call."""
+    """Return the time in which at least one worker was on the call."""
     return normalized(span for session in seen.sessions for span in _presence(session))
 
 
 def _presence(session: CallSession) -> Iterator[Span]:
-    """The time in which the worker was on the call: without the absences."""
+    """Yield the time in which the worker was on the call, without the absences."""
     since = session.started_at
     if since is None:
         return

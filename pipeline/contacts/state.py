@@ -1,11 +1,11 @@
-"""The state from which a contact is made, gathered from `calls`, `stream.events` and `recordings`.
+"""The state from which a contact is made, collected from `calls`, `stream.events` and `recordings`.
 
 Order and repetition do not matter. Each part is a set, or keeps the greatest value by its own
-order, so that the same records give the same `ContactState` however they are interleaved. A set
-that is full keeps the latest values by that order. Only `latest_at` and `changes` depend on
-arrival; their sum is the contact's revision. It grows with every record that changed something. In
-a replay from the topics it is at least as great at every later record, because log times are kept.
-So the database never returns to an older version.
+order, so that the same records give the same `ContactState` in any interleaving. A full set keeps
+the latest values by that order. Only `latest_at` and `changes` depend on arrival; their sum is the
+contact's revision. It grows with every record that changed something. In a replay from the topics
+it is at least as great at every later record, because log times are kept. So the database never
+returns to an older version.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -50,15 +50,15 @@ KEPT_MS = 4 * 60 * 60 * 1000
 """How long a contact that is over is kept after its last record."""
 
 AWAITED_MS = 4 * 24 * 60 * 60 * 1000
-"""The longest that any contact is kept after its last record. Later, `media` no longer has the
-audio from which a missing recording could be made."""
+"""The longest time (ms) that any contact is kept after its last record. Later, `media` no longer
+has the audio from which a missing recording could be made."""
 
 MAX_DECISIONS = 2_000
 MAX_RECORDINGS = 1_000
 MAX_MEDIA_STREAMS = 500
-"""The most decisions, recordings (open and complete ones each) and media streams that are kept: the
-latest. A state, and the contact made from it, must fit into one record of 4 MB. Earlier recordings
-stay in the database."""
+"""The number of decisions, open recordings, complete recordings and media streams that are kept,
+the latest of each. A state, and the contact made from it, must fit into one record of 4 MB. Earlier
+recordings stay in the database."""
 
 _LIFE: Mapping[str, int] = {
     StreamState.STARTING: 0,
@@ -82,8 +82,8 @@ def empty(task_sid: str) -> ContactState:
 
 
 def fold(state: ContactState, record: Input, now: int) -> ContactState:
-    """Return the state with the record added, which came at `now` (ms, log time). If the record
-    has nothing new, return the same object."""
+    """Return the state with a record that was read at `now` (ms, log time). If the record has
+    nothing new, return the same object."""
     if isinstance(record, ReconciliationEvidence):
         taken = _with_evidence(state, record)
     else:
@@ -138,10 +138,10 @@ def complete_recordings(state: ContactState) -> tuple[RecordingCompleted, ...]:
 
 
 def brought_nothing(state: ContactState) -> bool:
-    """Return whether all media streams of the call ended, and not one frame was sent on them.
+    """Return whether all media streams of the call ended without a single frame.
 
-    If Twilio starts a media stream on a leg that rings, it says nothing about an answer; its first
-    frame does.
+    A media stream may start on a leg that is still ringing, so it does not show an answer; its
+    first frame does.
     """
     streamed = [r for r in state.completed if r.source == RecordingSource.STREAM]
     recorded = {recording.stream_sid for recording in streamed}
@@ -152,8 +152,8 @@ def brought_nothing(state: ContactState) -> bool:
 
 
 def is_forgettable(state: ContactState, *, over: bool, now: int) -> bool:
-    """Whether the state may be dropped: its call is `over`, its recordings are complete, and no
-    record of it came for long."""
+    """Return whether the state may be dropped: its call is `over`, its recordings are complete, and
+    it has had no record for a long time."""
     idle = now - state.latest_at
     return idle >= AWAITED_MS or (over and idle >= KEPT_MS and not awaited(state))
 
@@ -195,7 +195,7 @@ def _with_recording(
         started = _added(state.started, record, _recording_key)
         return replace(state, started=started[-MAX_RECORDINGS:], connected=True)
     completed = _added(state.completed, record, _recording_key)
-    # Twilio records a conference from its first participant on: that shows no answer.
+    # Twilio records a conference from its first participant on, so a recording shows no answer.
     connected = state.connected or record.source == RecordingSource.STREAM
     return replace(state, completed=completed[-MAX_RECORDINGS:], connected=connected)
 

@@ -50,8 +50,8 @@ def plan(shards: Iterable[Shard], finished: AbstractSet[str]) -> ShardPlan:
 
 
 def is_after(sequence_number: str, position: str | None) -> bool:
-    """Whether a record comes after `position`. Compares integers: real sequence numbers have 56
-    digits, but an emulator's "10" comes after "9"."""
+    """Return whether a record comes after `position`. Compares integers: real sequence numbers have
+    56 digits, but an emulator's "10" comes after "9"."""
     return position is None or int(sequence_number) > int(position)
 
 
@@ -61,7 +61,8 @@ def forgettable(
     absent_since: Mapping[str, int],
     now: int,
 ) -> tuple[frozenset[str], Mapping[str, int]]:
-    """Return the checkpoints of shards that are gone for good, and since when each one is missing.
+    """Return the keys of the checkpoints of shards that are gone for good, and since when each
+    missing shard has been missing.
 
     `checkpoints`: when each was written (ms), by key. `listed`: the keys with a shard in the list.
     Pass the second value back as `absent_since` with the next listing.

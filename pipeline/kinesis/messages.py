@@ -60,7 +60,7 @@ class Message:
     value: bytes
     headers: Headers
     reason: str | None = None
-    """Why it is a dead letter; None: it is an event."""
+    """Why the message is a dead letter; None: it is an event."""
     invalid_sids: tuple[SidKind, ...] = ()
     """The kind of each SID of the event that is invalid, and so counts as absent."""
     task_sid: str | None = None

@@ -23,8 +23,8 @@ class Period:
         return tuple(record for record in records if self._holds(record.arrived_at))
 
     def is_over(self, records: Iterable[KinesisRecord], behind_ms: int, now: int) -> bool:
-        """Whether no record of this period can follow in the shard, after a read that returned
-        `records` and ended `behind_ms` before the shard's tip."""
+        """Return whether no further record of this period can follow in the shard, after a read
+        that returned `records` and ended `behind_ms` before the shard's tip."""
         if self.ends_at is None:
             return False
         end = self.ends_at + LEEWAY_MS

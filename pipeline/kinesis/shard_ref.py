@@ -37,18 +37,18 @@ class Place:
 
     @property
     def incarnation(self) -> Incarnation:
-        """The incarnation of the stream that it belongs to."""
+        """The incarnation of the stream that the shard belongs to."""
         return Incarnation(self.kinesis_stream, self.created_at)
 
     @property
     def key(self) -> str:
-        """Its key on the checkpoint topic."""
+        """The key of its checkpoint on the checkpoint topic."""
         return f"{self.name}|{self.kinesis_stream}|{self.created_at}|{self.shard_id}"
 
     def lease(self, leases: int) -> int:
-        """Return which of `leases` leases it belongs to. Shards are numbered in the order of their
-        creation. Those that are read at the same time mostly have neighbouring numbers, and so
-        neighbouring leases, which are assigned in turn."""
+        """Return which of `leases` leases the shard belongs to. Shards are numbered in the order of
+        their creation. Those that are read at the same time mostly have neighbouring numbers, and
+        so neighbouring leases, which are assigned in turn."""
         number = re.fullmatch(r"shardId-(\d+)", self.shard_id)
         return (int(number[1]) if number else crc32(self.shard_id.encode())) % leases
 
@@ -59,8 +59,8 @@ class Place:
 
     @property
     def transactional_id(self) -> str:
-        """Its producer's transactional id, without the prefix. It is the same in every process, so
-        that a process that takes the shard over fences the one that had it."""
+        """The transactional id of its producer, without the prefix. It is the same in every
+        process, so a process that takes the shard over fences the previous one."""
         return (
             f"{transactional_id(self.name, self.kinesis_stream)}{self.created_at}-{self.shard_id}"
         )

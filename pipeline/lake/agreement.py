@@ -1,10 +1,11 @@
-"""How landers agree on a file, without knowing of each other. Pure: the lake is an argument.
+"""How landers agree on a file without communicating. Pure: the lake is an argument.
 
-1. Claim the file for the day of its records. The first claim holds, so that a file has one key.
+1. Claim the file for the day of its records. The first claim counts, so that a file has one key.
 2. If it was claimed before, look for the file: adopt it if it is there.
-3. Write the file, unless there is one. If there is, another lander was faster: adopt that one.
+3. Write the file, unless it exists. If it does, another lander was faster: adopt its file.
 
-At any point a lander may end, or another one may do the same. Both continue with the same chain.
+A lander may end at any point, or another one may take the same steps. Both continue with the same
+chain.
 """
 
 from collections.abc import Awaitable, Callable
@@ -44,7 +45,7 @@ class ClaimedForAnotherDay(Exception):
 
 
 class FileVanished(Exception):
-    """A file was there, and is gone."""
+    """A file existed before and is gone."""
 
 
 async def agree(files: Files, partition: PartitionRef, file: NextFile, encode: Encode) -> Agreed:

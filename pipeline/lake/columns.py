@@ -27,8 +27,8 @@ META = (
     pa.field("_type", pa.string()),
     pa.field("_undecoded", pa.binary()),
 )
-"""The columns of every table, behind the fields. `_undecoded`: the whole value, if no schema is
-known for it."""
+"""The columns of every table, after those of the fields. `_undecoded`: the whole value, if no
+schema is known for it."""
 
 _PRIMITIVES: Mapping[str, pa.DataType] = {
     "string": pa.string(),
@@ -44,8 +44,8 @@ _WIDER = {frozenset({pa.int32(), pa.int64()}): pa.int64()}
 
 
 def fields_of(topic: Topic) -> tuple[pa.Field, ...]:
-    """Return the columns of a topic's records. Raise `ValueError` for fields of one name with
-    types that do not go together."""
+    """Return the columns of a topic's records. Raise `ValueError` if fields of the same name have
+    incompatible types."""
     together: pa.DataType = pa.struct([])
     for name in topic.records:
         for version in range(1, len(versions(name)) + 1):
@@ -54,8 +54,8 @@ def fields_of(topic: Topic) -> tuple[pa.Field, ...]:
 
 
 def arrow_type(schema: Any, named: dict[str, pa.DataType] | None = None) -> pa.DataType:
-    """Return the Arrow type of a parsed Avro schema. `named`: the types that were defined before.
-    Raise `ValueError` for a schema that our records do not use."""
+    """Return the Arrow type of a parsed Avro schema. `named`: the types that were defined earlier
+    in the schema. Raise `ValueError` for a schema that our records do not use."""
     named = {} if named is None else named
     if isinstance(schema, list):
         some = [each for each in schema if each != "null"]

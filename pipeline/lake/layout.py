@@ -1,4 +1,4 @@
-"""Where the objects of the lake are, by key. Pure.
+"""The keys of the objects in the lake. Pure.
 
 - `topic=NAME/day=YYYY-MM-DD/PP-OFFSET.parquet`: the records of partition PP from OFFSET on.
 - `_claims/NAME/PP/OFFSET`: the day of the file that begins at OFFSET, as text.
@@ -6,7 +6,8 @@
   listed.
 - `_lake`: the marker with which a store shows that it never replaces an object.
 
-Engines pass over names that begin with an underscore. Offsets have 20 digits: keys sort as offsets.
+Engines ignore names that begin with an underscore. Offsets have 20 digits, so that keys sort as
+offsets.
 """
 
 from dataclasses import dataclass

@@ -12,10 +12,11 @@ from pipeline.lake.layout import PartitionRef
 from pipeline.lake.partition import NextFile
 
 TAIL_BYTES = 64 * 1024
-"""How much of a file's end is read first to find its footer."""
+"""How many bytes of a file's end are read first to find its footer."""
 
 _CHUNK = 4_096
-"""Records that are Python objects at once; as columns they take a tenth of the memory."""
+"""The number of records that are Python objects at the same time. As columns they take a tenth of
+the memory."""
 _MAGIC = b"PAR1"
 _PREFIX = "flexcapture."
 _VERSION = "1"

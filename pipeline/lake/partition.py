@@ -1,9 +1,9 @@
 """When the records of a partition become a file, and which of them. Pure: no I/O, no clock.
 
 The files of a partition are a chain: each begins at the offset at which the one before it ends, and
-the first begins at 0. A file has records of one day. Its beginning names it, and a store never
-replaces a file: so of several landers that write the same beginning one succeeds, and the others
-adopt its file, which means that they continue at its end (docs/decisions/0030).
+the first begins at 0. A file has records of one day. A file is named after its first offset, and a
+store never replaces a file. So if several landers write a file with the same first offset, one
+succeeds, and the others adopt its file and continue at its end (docs/decisions/0030).
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -18,11 +18,11 @@ K = TypeVar("K")
 FIRST_AGE_S = 1.0
 """The age at which the first file after a start is closed. See `Partition.due`."""
 RECORD_BYTES = 500
-"""About the memory that a record takes beside its key and value."""
+"""The approximate memory (bytes) of a record besides its key and value."""
 
 
 class LogRecord(Protocol):
-    """A record as it is on the log. `timestamp`: ms since the epoch."""
+    """A record on the log. `timestamp`: ms since the epoch."""
 
     offset: int
     timestamp: int
@@ -63,12 +63,12 @@ class LogDiffers(Exception):
 
 
 class Partition:
-    """The records of one partition that were read and are not landed yet.
+    """The records of one partition that have been read and not landed yet.
 
     - `start`: where the next file begins.
     - `claimed`: the day of the next file, if a lander has claimed it; None: the day of its first
       record.
-    - `now`: the time (s, of any clock that only grows), here and in all methods.
+    - `now`: the time (s, of any monotonic clock), here and in all methods.
     """
 
     def __init__(self, start: int, claimed: int | None, now: float) -> None:
@@ -79,7 +79,7 @@ class Partition:
         """The bytes of the records that wait."""
         self._claimed = claimed
         self._records: list[LogRecord] = []
-        self._of_day = 0  # the number of records, from the first on, that belong into the next file
+        self._of_day = 0  # the number of records, from the first on, that belong to the next file
         self._day = claimed
         self._opened_at = now
         self._began_at = now
@@ -88,7 +88,7 @@ class Partition:
         return len(self._records)
 
     def add(self, records: Iterable[LogRecord], now: float) -> None:
-        """Add records, in the order of the log. Those before `position` are left out: they were
+        """Add records, in the order of the log. Records before `position` are ignored: they were
         added before."""
         if not self._records:
             self._opened_at = now
@@ -102,9 +102,9 @@ class Partition:
     def due(self, now: float, limits: FileLimits) -> Closing | None:
         """Return why the next file must be closed now, or None.
 
-        A file is closed at `limits.age`, but the first ones after a start much earlier: each at
-        half of the time for which the partition has been read. A process that is killed has then
-        lost at most half of its work, however often that happens.
+        A file is closed at `limits.age`. The first files after a start are closed much earlier:
+        each after half of the time for which the partition has been read. So a process that is
+        killed loses at most half of its work, even if that happens again and again.
         """
         if not self._records:
             return None
@@ -117,7 +117,7 @@ class Partition:
 
     def next_file(self) -> NextFile:
         """Return the file to write next. There must be records. Raise `LogDiffers` if the lake has
-        another day for the record at its beginning."""
+        another day for its first record."""
         assert self._day is not None
         records = self._records[: self._of_day]
         end = records[-1].offset + 1 if records else self._records[0].offset
@@ -139,7 +139,7 @@ class Partition:
         return has_moved
 
     def _count(self) -> None:
-        """Count the first records that are of the next file's day."""
+        """Count the first records that belong to the next file's day."""
         if self._day is None and self._records:
             self._day = day_of(self._records[0].timestamp)
         number, most = self._of_day, len(self._records)
@@ -159,9 +159,10 @@ def to_read(sizes: Mapping[K, int], unread: Collection[K], limits: FileLimits) -
     - `sizes`: the bytes that wait in memory, for each partition.
     - `unread`: the partitions with more records on the log.
 
-    All are read until two files' worth of records waits. Then only the two fullest ones are read
-    that have more: in a backlog, files become large although memory is limited. With four files'
-    worth, which wait only if the lake does not take them, nothing is read.
+    All partitions are read until the records of two files wait. Then only the two fullest
+    partitions with unread records are read, so that files become large in a backlog although memory
+    is limited. If the records of four files wait, which happens only if the lake cannot be written,
+    nothing is read.
     """
     total = sum(sizes.values())
     if total < 2 * limits.size:

@@ -1,8 +1,9 @@
 """Write and read the usual batch directly as bytes, without records.
 
-Nearly every `MediaBatch` has one run of 20 ms frames on each track. To append its audio, no more
-fields are needed than `RegularReader` reads, in a fraction of the time of `schemas.codec.decode`.
-All other batches need `decode`. For regular batches both give the same, also when writing.
+Nearly every `MediaBatch` has one run of 20 ms frames on each track. To append its audio, only the
+fields that `RegularReader` reads are needed. Reading them takes a fraction of the time of
+`schemas.codec.decode`. All other batches need `decode`. For regular batches both give the same
+result, when reading and when writing.
 """
 
 from functools import lru_cache

@@ -19,9 +19,9 @@ from schemas.records import Run
 
 SAMPLES_PER_FRAME = 160
 MAX_STRETCHES = 100_000
-"""The most stretches of timestamps, and single ones out of order, that are remembered. There are
-many only if timestamps are irregular for hours. The oldest are then forgotten, and a repeated frame
-of theirs counts as an overlap instead of a duplicate."""
+"""The greatest number of stretches of timestamps, and of single timestamps out of order, that are
+remembered. There are many only if timestamps are irregular for hours. The oldest are then
+forgotten, and a repetition of one of their frames counts as an overlap instead of a duplicate."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ that applies decides:
 6. Any other call is not recorded: the queue is excluded, the agent is no longer on the list, the
    agent's leg is gone although the reservation is open, or no agent on the call was ever monitored.
 
-An agent is monitored if the list names the agent and the queue is not excluded. No earlier decision
-counts: the result depends on the call's summary, the versions of the list and `now`.
+An agent is monitored if the list names the agent and the queue is not excluded. Earlier decisions
+do not matter: the result depends on the call's summary, the versions of the list and `now`.
 """
 
 from collections.abc import Mapping
@@ -27,16 +27,16 @@ from schemas.records import RecordingPolicy, Transfer
 from schemas.states import CallState, Direction, ReasonCode, RecordingDecision
 
 BRIDGE_MS = 1_000
-"""How long after the last monitored worker left a transfer may still be taking shape."""
+"""How long (ms) after the last monitored worker left the events of a transfer may still arrive."""
 
 PENDING_LIMIT_MS = 10 * 60_000
-"""The longest time for which an unanswered reservation counts as pending."""
+"""The longest time (ms) for which an unanswered reservation counts as pending."""
 
 DIRECTION_MS = 5_000
-"""The time after a monitored agent accepted in which the call's direction may become known."""
+"""How long (ms) after a monitored agent accepted the call's direction may still become known."""
 
 NO_DIRECTION = "no-direction"
-"""The kind of reason of a call that may be internal: its direction is not known."""
+"""The kind of reason for a call that may be internal, because its direction is not known."""
 
 NONE_MONITORED = "no monitored agent"
 LAST_LEFT = "last monitored agent left"
@@ -44,7 +44,8 @@ LAST_LEFT = "last monitored agent left"
 NO_END = "no end within 24 hours"
 
 NOBODY_MONITORED = frozenset({"none", "absent", "off-list", "ended"})
-"""Kinds of reasons that all mean, if nothing was recorded, that no monitored agent was there."""
+"""Kinds of reasons that all mean, if nothing was recorded, that no monitored agent was on the
+call."""
 
 _CODES: Mapping[str, ReasonCode] = {
     "monitored": ReasonCode.MONITORED_AGENT_ACTIVE,
@@ -62,7 +63,7 @@ _CODES: Mapping[str, ReasonCode] = {
 """By kind."""
 
 _Why = tuple[str, str, CallSession | None]
-"""Kind and text of a reason, and the session that it is about."""
+"""The kind and the text of a reason, and the session that it concerns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +72,11 @@ class Decision:
 
     `kind` names the reason's kind: monitored, bridging; ended, excluded, off-list, none, direction,
     absent (the agent's leg is gone, the reservation is open), internal, no-direction, unknown.
-    `reason` says it to a person.
-    `begins` False: a running recording continues, but none begins (a transfer to another monitored
-    worker is under way, and no worker is on the call yet).
-    `reservation_sid`: the reservation of the agent whom the reason is about; None: of none.
-    `settled` False: it is too early to publish "not recorded"; `over`: the call is over, and its
-    last published decision stays.
+    `reason` is its text for people. `begins` False: a running recording continues, but none begins
+    (a transfer to another monitored worker is under way, and no worker is on the call yet).
+    `reservation_sid`: the reservation of the agent that the reason concerns; None: it concerns no
+    agent. `settled` False: it is too early to publish "not recorded"; `over`: the call is over, and
+    its last published decision is kept.
     """
 
     record: bool
@@ -114,8 +114,8 @@ def decide(
 
 
 def published(decision: Decision, last: str | None) -> tuple[RecordingDecision, str]:
-    """Return the decision to publish after `last` (None: the first one), and the reason for
-    a person."""
+    """Return the decision to publish after `last` (None: the first one), and the reason as a text
+    for people."""
     if decision.record:
         return RecordingDecision.RECORD, f"started: {decision.reason}"
     if last in (RecordingDecision.RECORD, RecordingDecision.STOP):
@@ -124,8 +124,8 @@ def published(decision: Decision, last: str | None) -> tuple[RecordingDecision, 
 
 
 def reason_code(decision: Decision, told: str | None = None) -> ReasonCode:
-    """Return the code of the decision's reason, as it is published as `told`; None: it is not
-    published."""
+    """Return the code of the decision's reason. `told`: the decision as it is published; None: it
+    is not published."""
     if told == RecordingDecision.DO_NOT_RECORD and decision.kind in NOBODY_MONITORED:
         return ReasonCode.NO_MONITORED_AGENT
     if told == RecordingDecision.STOP and decision.reason == NONE_MONITORED:
@@ -134,8 +134,9 @@ def reason_code(decision: Decision, told: str | None = None) -> ReasonCode:
 
 
 def reservation_of(decision: Decision, view: CallView) -> str | None:
-    """Return the reservation of the agent whom the decision's reason is about. If it is about none,
-    that of the first of the agents on the call, or of the last who left; None: no agent accepted.
+    """Return the reservation of the agent that the decision's reason concerns. If it concerns no
+    agent, return the reservation of the first agent on the call, or of the last agent that left;
+    None if no agent accepted.
     """
     if decision.reservation_sid is not None:
         return decision.reservation_sid
@@ -147,14 +148,16 @@ def reservation_of(decision: Decision, view: CallView) -> str | None:
 
 
 def is_news(decision: Decision, last: str | None, last_kind: str) -> bool:
-    """Return whether to publish the decision after one of `last` and `last_kind`."""
+    """Return whether to publish the decision. `last`, `last_kind`: decision and kind of reason that
+    were published last."""
     if decision.record:
         return last != RecordingDecision.RECORD and decision.begins
     if last == RecordingDecision.RECORD:
         return True
     if last is None:
         return decision.settled
-    # What stopped stays stopped for the reason it stopped; other reasons come after the fact.
+    # A stopped recording keeps the reason for which it was stopped, even if another reason applies
+    # later.
     same = decision.kind == last_kind or {decision.kind, last_kind} <= NOBODY_MONITORED
     return last != RecordingDecision.STOP and decision.settled and not decision.over and not same
 
@@ -168,7 +171,7 @@ def _not_recorded(decision: Decision) -> str:
 
 
 def _never(view: CallView, policy: RecordingPolicy) -> _Why | None:
-    """Return the reason why the call is not recorded, whatever its workers are; None: there is
+    """Return the reason why the call is not recorded, independent of its workers; None: there is
     none."""
     if view.state == CallState.IGNORED:
         return "unknown", "not a voice call", None
@@ -218,8 +221,7 @@ def _nobody(view: CallView, history: PolicyHistory, now: int) -> _Why:
 def _bridging(
     view: CallView, history: PolicyHistory, now: int, alone_since: int
 ) -> tuple[str, CallSession | None] | None:
-    """Return the reason to continue the recording while no worker is on the call; None: it
-    stops."""
+    """Return the reason to continue the recording while no worker is on the call; None: stop it."""
     left = _last_left(view, history, now)
     if left is None:
         return None
@@ -236,8 +238,8 @@ def _bridging(
 
 def _last_left(view: CallView, history: PolicyHistory, now: int) -> int | None:
     """Return when the last monitored worker left. None if an unmonitored worker left later, or if
-    no monitored worker was on the call. Removal from the list after that does not matter: the
-    worker being called decides."""
+    no monitored worker was on the call. It does not matter whether the worker was removed from the
+    list afterwards: the worker being called decides."""
     left = [s for s in view.sessions if s.started_at is not None and s.ended_at is not None]
     last = max(left, key=lambda s: s.ended_at or 0, default=None)
     if last is None or last.ended_at is None:
@@ -247,7 +249,8 @@ def _last_left(view: CallView, history: PolicyHistory, now: int) -> int | None:
 
 
 def _unassigned(view: CallView, left: int) -> list[Transfer]:
-    """Return the transfers that began by then, are not over, and have no known reservation yet."""
+    """Return the transfers that began by `left`, are not over, and have no known reservation
+    yet."""
     return [t for t in view.transfers if _is_under_way(t, left) and not _has_reservation(view, t)]
 
 
@@ -272,7 +275,7 @@ def _started(session: CallSession) -> int:
 
 def _is_settled(view: CallView, history: PolicyHistory, now: int, kind: str) -> bool:
     if kind == NO_DIRECTION:
-        # No further events of a call that is over are waited for.
+        # Do not wait for further events of a call that is over.
         accepted_by = now if view.state == CallState.ENDED else now - DIRECTION_MS
         return any(
             s.started_at is not None

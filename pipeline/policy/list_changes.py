@@ -1,13 +1,14 @@
-"""How a changed monitored list takes effect: additions at once, a large loss only on purpose.
+"""How a changed monitored list takes effect: additions at once, a large loss only if it is
+intended.
 
 A list shrinks if it loses more than half of its entries (`!queue` lines aside; of up to three
 entries: all of them), or `*`. A list that shrinks is held back until it is accepted, or was
 unchanged for long enough. Meanwhile the entries in force stay in force, `!queue` lines included,
 and the new list's additions take effect.
 
-The loss is measured against the *base*, the last list that was taken as its file has it. Measured
-against the entries in force, which hold the additions too, a list with all entries replaced would
-seem to lose only half of them.
+The loss is measured against the *base*, the last list that came into force exactly as in its file.
+If it were measured against the entries in force, which include the additions, a list in which all
+entries were replaced would seem to lose only half of them.
 """
 
 from collections.abc import Iterable
@@ -17,7 +18,7 @@ from pipeline.policy.monitored_list import EXCLUSION
 from pipeline.policy.versions import content_hash
 
 FEW = 3
-"""A list of up to this many entries shrinks only if it becomes empty."""
+"""A list with at most this many entries shrinks only if it becomes empty."""
 
 EVERYONE = "*"
 
@@ -64,11 +65,12 @@ def plan(
     unchanged_ms: int,
     shrink_ms: int,
 ) -> Plan:
-    """Return what takes effect now of a list with the entries `wanted`.
+    """Return the part of a list with the entries `wanted` that takes effect now.
 
-    `base`, `in_force`: entries of the last list taken as its file has it, and those in force;
-    `accepted`: a person accepted this very change; `unchanged_ms`: for how long `wanted` has been
-    the list; `shrink_ms`: after how long a list that shrinks takes effect unaccepted.
+    `base`: the entries of the last list that came into force exactly as in its file; `in_force`:
+    the entries in force; `accepted`: whether a person accepted this change; `unchanged_ms`: for how
+    long `wanted` has been the list; `shrink_ms`: after how long a list that shrinks takes effect
+    without being accepted.
     """
     base, in_force, wanted = frozenset(base), frozenset(in_force), frozenset(wanted)
     if accepted or unchanged_ms >= shrink_ms or not shrinks(base, wanted):

@@ -2,7 +2,7 @@
 
 A version is a `RecordingPolicy`; the list's lines are as in the setting's documentation: an e-mail
 address, a worker SID, `worker:NAME`, `team:NAME`, `queue:NAME`, `!queue:NAME` (never), `*`, or a
-`#` comment. Upper and lower case are alike. A worker can be named by each name ever seen for the
+`#` comment. Upper and lower case do not matter. A line may use any name that was ever seen for the
 worker SID (`identities`).
 """
 
@@ -19,7 +19,7 @@ from pipeline.policy.versions import Assembly, hash_of, is_damaged
 from schemas.records import RecordingPolicy
 
 EXCLUSION = "!queue:"
-"""Beginning of an entry that names a queue; calls of that queue are never recorded."""
+"""The prefix of an entry for a queue. Calls of that queue are never recorded."""
 
 
 _EMAIL = re.compile(r"([^\s@:]+@[^\s@:]+)(?:\s+#.*)?")
@@ -31,7 +31,7 @@ NOBODY = RecordingPolicy(0, 0, 0, (), record_inbound=True, record_outbound=True)
 
 
 Stretch = tuple[int, int]
-"""Start and end of a time (ms)."""
+"""Start and end of a period (ms)."""
 
 
 class Party(Protocol):
@@ -51,7 +51,7 @@ class Party(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line of the list that says nothing; `number` counts from 1."""
+    """An invalid line of the list. `number` counts from 1."""
 
     number: int
     text: str
@@ -66,14 +66,14 @@ class BadLine:
 
 @dataclass(frozen=True, slots=True)
 class MonitoredList:
-    """The list as read: its entries, in one spelling and order, and the lines that are wrong."""
+    """The parsed list: its entries, in a normal form and order, and the invalid lines."""
 
     entries: tuple[str, ...]
     bad: tuple[BadLine, ...]
 
 
 def parse_list(text: str) -> MonitoredList:
-    """The list in `text`. Equal lists give equal entries, however they are written."""
+    """Return the list in `text`. Lists with the same meaning have the same entries."""
     entries: set[str] = set()
     bad: list[BadLine] = []
     for number, raw in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
@@ -106,8 +106,9 @@ _MAX_COMPILED = 32
 
 
 def _entry_set(entries: tuple[str, ...]) -> frozenset[str]:
-    # By identity: to look 100,000 entries up by their value takes a millisecond, several times for
-    # each version of each call. The tuple is kept with its set, so its id stays its own.
+    # Cached by identity: hashing 100,000 entries takes a millisecond, and would be repeated several
+    # times for each version of each call. The tuple is kept with its set, so its id cannot be
+    # reused.
     known = _COMPILED.get(id(entries))
     if known is not None and known[0] is entries:
         return known[1]
@@ -119,12 +120,12 @@ def _entry_set(entries: tuple[str, ...]) -> frozenset[str]:
 
 
 def is_excluded(policy: RecordingPolicy, queue: str | None) -> bool:
-    """Whether calls of this queue are never recorded."""
+    """Return whether calls of this queue are never recorded."""
     return f"{EXCLUSION}{_folded(queue)}" in _entry_set(policy.entries)
 
 
 def is_listed(policy: RecordingPolicy, party: Party, words: frozenset[str] = frozenset()) -> bool:
-    """Whether the list names the party, its excluded queues left aside. `words`: further lines that
+    """Return whether the list names the party, excluded queues aside. `words`: further lines that
     name it."""
     entries = _entry_set(policy.entries)
     return (
@@ -140,14 +141,15 @@ def is_listed(policy: RecordingPolicy, party: Party, words: frozenset[str] = fro
 def is_monitored(
     policy: RecordingPolicy, extension: str | None, team: str | None, queue: str | None
 ) -> bool:
-    """Whether a worker with this extension and team, on a call of this queue, is monitored."""
+    """Return whether a worker with this extension and team, on a call of this queue, is
+    monitored."""
     return party_is_monitored(policy, _Worker(extension, team, queue))
 
 
 def party_is_monitored(
     policy: RecordingPolicy, party: Party, words: frozenset[str] = frozenset()
 ) -> bool:
-    """The same of a session; `words` as of `is_listed`."""
+    """Return whether a session's worker is monitored. `words`: as in `is_listed`."""
     return is_listed(policy, party, words) and not is_excluded(policy, party.queue)
 
 
@@ -162,12 +164,12 @@ class _Worker:
 
 @dataclass(slots=True)
 class PolicyHistory:
-    """Every version of the policy. It grows with the records of `policy`, which may come in any
-    order and repeatedly; otherwise it is a value.
+    """All known versions of the policy. It grows with the records of `policy`, which may come in
+    any order and repeatedly; otherwise it is a value.
 
-    A version number that comes again with another content, or another time, means that the topic
-    was lost and the numbers began again. Both versions are kept then, each in force from its own
-    time on, so that every process decides by the newest one; `reused` names the numbers.
+    If a version number comes again with another content or time, the topic was lost and the numbers
+    began again. Both versions are then kept, each in force from its own time on, so that every
+    process decides by the newest one; `reused` lists these numbers.
 
     `workers`: the names that workers had in other calls.
     """
@@ -190,8 +192,8 @@ class PolicyHistory:
         return history
 
     def add(self, record: RecordingPolicy) -> None:
-        """Add a version, or a part of one: the version is known once all its parts are. One that is
-        known already changes nothing; one that is damaged is left out."""
+        """Add a version, or a part of one: a version is known once all its parts are. A version
+        that is known already changes nothing. A damaged version is left out."""
         policy = self._assembly.add(record)
         if policy is None:
             return
@@ -203,7 +205,7 @@ class PolicyHistory:
             if any(_identity(policy) == _identity(known) for known in self._numbered(same.version)):
                 return
             self._reused.add(policy.version)
-        # Versions have most entries in common: each is kept in memory once.
+        # Versions have most entries in common, so each entry is kept in memory once.
         entries = tuple([self._words.setdefault(entry, entry) for entry in policy.entries])
         policy = replace(policy, entries=entries)
         insort(self._versions, policy, key=_in_force_from)
@@ -211,7 +213,8 @@ class PolicyHistory:
 
     @property
     def latest(self) -> RecordingPolicy:
-        """The version that takes effect last, in force or not yet; `NOBODY` if there is none."""
+        """The version that takes effect last, whether it is in force already or not; `NOBODY` if
+        there is none."""
         return self._versions[-1] if self._versions else NOBODY
 
     @property
@@ -241,7 +244,7 @@ class PolicyHistory:
         return tuple(sorted(self._damaged))
 
     def at(self, now: int) -> RecordingPolicy:
-        """The version in force at `now` (ms); `NOBODY` before the first."""
+        """Return the version in force at `now` (ms); `NOBODY` before the first one."""
         found = bisect_right(self._versions, now, key=lambda policy: policy.effective_at)
         return self._versions[found - 1] if found else NOBODY
 
@@ -255,9 +258,9 @@ class PolicyHistory:
         return [policy for policy in self._versions if policy.version == number]
 
     def stretches(self, party: Party, start: int, end: int) -> tuple[Stretch, ...]:
-        """Return the times between `start` and `end` (ms) in which the party was on the list,
-        version by version. If both times are the same, the version in force at `start` counts. Of
-        two versions that take effect at the same time only the later one is ever in force."""
+        """Return the periods between `start` and `end` (ms) in which the party was on the list,
+        version by version. If both times are equal, the version in force at `start` counts. If two
+        versions take effect at the same time, only the later one is ever in force."""
         changes = {*self.changes(start, end), *self.workers.changes(party.worker_sid, start, end)}
         times = [start, *sorted(changes), max(start, end)]
         return tuple(
@@ -265,8 +268,7 @@ class PolicyHistory:
         )
 
     def is_listed(self, party: Party, at: int) -> bool:
-        """Return whether the list in force at `at` (ms) names the party, its excluded queues left
-        aside."""
+        """Return whether the list in force at `at` (ms) names the party, excluded queues aside."""
         return is_listed(self.at(at), party, self.workers.words_at(party.worker_sid, at))
 
     def is_monitored(self, party: Party, at: int) -> bool:

@@ -7,19 +7,20 @@ from dataclasses import dataclass, field, replace
 from schemas.records import RecordingPolicy
 
 PART_BYTES = 500_000
-"""The entries of one part, in UTF-8, have at most this size; a single entry may have more."""
+"""The greatest size (bytes, UTF-8) of the entries of one part; a single entry may be larger."""
 
 _PartsKey = tuple[int, str, int, int]
 
 
 def content_hash(entries: Iterable[str], *, inbound: bool, outbound: bool) -> str:
-    """Return the SHA-256, in hexadecimal, of a version: its entries, in any order, and switches."""
+    """Return the SHA-256, in hexadecimal, of a version's entries, in any order, and its
+    switches."""
     lines = [f"inbound={inbound}", f"outbound={outbound}", *sorted(entries)]
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def hash_of(policy: RecordingPolicy) -> str:
-    """Return the content hash of a whole version, also of one that was written without."""
+    """Return the content hash of a whole version, also if it was written without a hash."""
     inbound, outbound = policy.record_inbound, policy.record_outbound
     return policy.hash or content_hash(policy.entries, inbound=inbound, outbound=outbound)
 
@@ -42,18 +43,19 @@ def parts_of(policy: RecordingPolicy, part_bytes: int = PART_BYTES) -> tuple[Rec
 
 
 def key_of(record: RecordingPolicy) -> str:
-    """Return the key of a version's record: the version; from the second part on with the part."""
+    """Return the key of a version's record: the version's number, and from the second part on also
+    the part's number."""
     return str(record.version) if record.part == 0 else f"{record.version}-{record.part}"
 
 
 @dataclass(slots=True)
 class Assembly:
-    """Puts the parts of versions together, in whatever order and however often they come."""
+    """Assembles versions from their parts, which may come in any order and repeatedly."""
 
     _waiting: dict[_PartsKey, dict[int, RecordingPolicy]] = field(default_factory=dict)
 
     def add(self, record: RecordingPolicy) -> RecordingPolicy | None:
-        """Return the whole version once all its parts came, None before."""
+        """Return the whole version once all its parts are there, else None."""
         if record.parts == 1:
             return record
         key = (record.version, record.hash, record.effective_at, record.parts)
@@ -66,7 +68,7 @@ class Assembly:
 
 
 def is_damaged(policy: RecordingPolicy) -> bool:
-    """Return whether a whole version's content is not the one that its hash names."""
+    """Return whether a whole version's content does not match its hash."""
     return bool(policy.hash) and policy.hash != hash_of(replace(policy, hash=""))
 
 

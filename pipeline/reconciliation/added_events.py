@@ -1,8 +1,9 @@
-"""Events for `cti.events`, made of Twilio's lists: what Event Streams should have delivered. Pure.
+"""Make events for `cti.events` from Twilio's lists, in place of those that Event Streams did not
+deliver. Pure.
 
-An added event is a CloudEvent of the form that Event Streams sends, so everything downstream reads
-it as any other. Its id is the event's SID, so that it is added once however often it is made. The
-attribute `flexcaptureadded` names the list that it was made of.
+An added event is a CloudEvent in the form of Event Streams, so it is processed like any other. Its
+id is the event's SID, so that it has no further effect if it is made again. The attribute
+`flexcaptureadded` names the list from which it was made.
 """
 
 from collections.abc import Iterable
@@ -26,12 +27,12 @@ from schemas.records import CtiEvent, EndedConference
 ADDED_ATTRIBUTE = "flexcaptureadded"
 SOURCE = "flexcapture:reconciliation"
 LARGEST_BYTES = 900_000
-"""A larger event is cut down to what a call needs of it."""
+"""A larger event (bytes) is reduced to the fields that a call needs."""
 
 
 def of_tasks(events: Iterable[ListedEvent], now: int) -> list[CtiEvent]:
-    """Return the events of TaskRouter's list that say something of a call, latest first: then a
-    call that is over never seems to be in progress. `now`: when they are added (ms)."""
+    """Return the events of TaskRouter's list that concern a call, the latest first, so that a call
+    that is over never seems to be in progress. `now`: when they are added (ms)."""
     known = [e for e in events if e.event_type in RESERVATION_EVENTS | TASK_EVENTS]
     found = (_of_task(e, now) for e in sorted(known, key=lambda e: (-e.at, e.event_sid)))
     return [event for event in found if event is not None]

@@ -55,7 +55,7 @@ class TaskNeeds:
     """What a comparison must do for a task.
 
     - `events`: add its events, because Event Streams did not deliver all of them.
-    - `details`: ask for participants and recordings, because audio is missing or may be.
+    - `details`: ask for participants and recordings, because audio is missing or may be missing.
     """
 
     events: bool
@@ -63,7 +63,7 @@ class TaskNeeds:
 
 
 def needs_of(listed: ListedTask, known: KnownTask) -> TaskNeeds:
-    """Return what to do for a task. Nothing is done twice: earlier findings count."""
+    """Return the work for a task. Earlier findings count, so that no work is repeated."""
     before = known.evidence
     unknown = listed.reservations.keys() - known.accepted
     unended = bool(listed.conferences) and not known.is_over
@@ -75,7 +75,7 @@ def needs_of(listed: ListedTask, known: KnownTask) -> TaskNeeds:
 
 
 def _was_added(listed: ListedTask, before: ReconciliationEvidence | None) -> bool:
-    """Return whether events were added when as much was known of the task as now."""
+    """Return whether events were added after as much was known about the task as now."""
     if before is None or not before.added_events:
         return False
     reservations = {r.reservation_sid for r in before.reservations}

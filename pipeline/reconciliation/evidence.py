@@ -1,4 +1,5 @@
-"""The evidence about a task: the union of all findings, in any order and however often. Pure."""
+"""The evidence about a task: the union of all findings, in any order and with any repetition.
+Pure."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -20,8 +21,9 @@ def empty(task_sid: str) -> ReconciliationEvidence:
 
 
 def merged(one: ReconciliationEvidence, other: ReconciliationEvidence) -> ReconciliationEvidence:
-    """Return the union of two findings about the same task. Of two statements about the same
-    object, the one with more content counts: Twilio redacts and deletes, and never adds."""
+    """Return the union of two findings about the same task. If there are two statements about the
+    same object, the one with more content counts, because Twilio redacts and deletes content but
+    never adds any."""
     return ReconciliationEvidence(
         task_sid=one.task_sid,
         reservations=_union(
@@ -55,7 +57,8 @@ def _union(
 
 
 def _joined(one: EndedConference, other: EndedConference) -> EndedConference:
-    # `date_updated` may move after the end; the first value that was seen is the nearest to it.
+    # `date_updated` may change after the end. The first value that was seen is the nearest to the
+    # end.
     return EndedConference(
         one.conference_sid,
         _least(one.started_at, other.started_at),
@@ -72,7 +75,7 @@ _AVAILABLE = ("in-progress", "paused", "stopped", "processing", "completed", "ab
 
 
 def _later(one: T, other: T) -> T:
-    """Return the statement with the later status: a recording that is deleted stays so."""
+    """Return the statement with the later status: a deleted recording stays deleted."""
     return max(one, other, key=lambda r: (_life(r), repr(r)))
 
 

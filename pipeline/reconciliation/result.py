@@ -1,7 +1,7 @@
-"""What became of the audio of a task, from its contact and Twilio's records. Pure.
+"""Determine the result of a task's comparison from its contact and Twilio's records. Pure.
 
-The result follows the contact: it is made again with each version, so that a gap that is covered
-later turns `lost` into `recovered`.
+The result is computed again with each version of the contact, so that a gap that is covered later
+changes `lost` to `recovered`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,8 @@ from schemas.records import (
 from schemas.states import CallState, CaptureState, ReconciliationResult
 
 UNKNOWN_MS = 5 * 60 * 1000
-"""How long after the evidence a task may be without a contact: its events may just be added."""
+"""How long (ms) after the evidence a task may have no contact, because its events may have just
+been added."""
 EDGE_MS = 1_000
 """Gaps shorter than this at either end of a session do not make its audio partial."""
 MOST_PARTS = 500
@@ -57,8 +58,8 @@ def of_contact(
 def without_contact(
     evidence: ReconciliationEvidence, policy_version: int, updated_at: int, *, is_call: bool
 ) -> Reconciliation:
-    """Return the result for a task without a contact. `is_call`: whether its events are known, and
-    it is no voice call or no agent accepted it."""
+    """Return the result for a task without a contact. `is_call`: whether its events are known, but
+    it is not a voice call or no agent accepted it."""
     if evidence.reservations and not is_call:
         result, reason = ReconciliationResult.LOST, NO_CALL
     else:

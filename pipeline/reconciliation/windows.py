@@ -1,11 +1,11 @@
-"""Which periods are to be compared, and when. Pure.
+"""Determine which periods must be compared, and when. Pure.
 
 - `recent`: every 15 minutes, the last 6 hours except the last 20 minutes (`ReconciliationRhythm`).
 - `daily`: each UTC day, on each of the three days after it.
 
 A period has a name, which is the same in every process, and is compared once. After a pause, only
-the latest `recent` period is due: it contains the others as far as they are of the last 6 hours,
-and the days contain the rest.
+the latest `recent` period is due: it contains the last 6 hours, and the `daily` periods contain the
+rest.
 """
 
 from collections.abc import Collection, Iterator
@@ -20,7 +20,7 @@ DAY_MS = 24 * HOUR_MS
 RECENT_MS = 6 * HOUR_MS
 DAYS = 3
 DAY_LAG_MS = HOUR_MS
-"""A day is compared an hour after it and later."""
+"""How long (ms) after its end a day is compared at the earliest."""
 KEPT_MS = 8 * DAY_MS
 """How long the record of a finished period is kept."""
 BEFORE_MS = 4 * HOUR_MS
@@ -39,8 +39,8 @@ class TwilioPeriod:
 
 @dataclass(frozen=True, slots=True)
 class ReconciliationRhythm:
-    """How often the last hours are compared, and how much of their end is left out, because its
-    events may still be under way (ms)."""
+    """How often (ms) the last hours are compared, and how much (ms) of their end is left out,
+    because its events may not have arrived yet."""
 
     every_ms: int = 15 * MINUTE_MS
     settling_ms: int = 20 * MINUTE_MS
@@ -78,8 +78,8 @@ def parts(begins_at: int, ends_at: int) -> list[TwilioPeriod]:
 
 def conference_days(period: TwilioPeriod) -> tuple[str, str]:
     """Return the first and the last UTC date (YYYY-MM-DD) for the list of conferences of a period.
-    The list knows whole days only, and takes the last one as its first instant, so the dates
-    overlap the period on both sides."""
+    The list can only be filtered by whole days, and treats the last date as its first instant, so
+    the dates overlap the period on both sides."""
     first = utc(period.begins_at - BEFORE_MS).date()
     last = utc(period.ends_at).date() + timedelta(days=1)
     return first.isoformat(), last.isoformat()

@@ -46,11 +46,11 @@ UNKNOWN = -1
 class Assembler:
     """The fold. `checkpoint()` and `Assembler(checkpoint)` stop and continue at any record.
 
-    Records of the media stream below `next_offset` are in. The caller may set it to a greater
-    offset if there are no records up to that, and sets `heard_at`: the Kafka timestamp of the last
-    record. `begun_at`: when the media clock began, at the latest (ms, by the gateway's clock): no
-    frame is received before its time. `origin`: the timestamp of sample 0 (ms of media time). It is
-    0, except for a supplement: its sample 0 is its first frame.
+    The media stream's records below `next_offset` are folded in. The caller may set `next_offset`
+    to a greater offset if there are no records up to that, and sets `heard_at`, the Kafka timestamp
+    of the last record. `begun_at`: the latest time at which the media clock can have begun (ms, by
+    the gateway's clock), because no frame is received before its time. `origin`: the timestamp of
+    sample 0 (ms of media time). It is 0, except for a supplement: its sample 0 is its first frame.
     """
 
     __slots__ = (
@@ -105,7 +105,7 @@ class Assembler:
 
     @property
     def batches(self) -> Batches:
-        """Which batches came, from their numbers."""
+        """The batches that arrived, by number."""
         return self._batches.with_next(self._gathered)
 
     def gather(self, batch: RegularBatch, offset: int) -> bool:
@@ -127,8 +127,8 @@ class Assembler:
         return True
 
     def add(self, batch: MediaBatch, offset: int) -> RecordingSegment | None:
-        """Fold in a batch. Return the segment that it completes, if any. A batch that is in already
-        is counted and adds nothing.
+        """Fold in a batch. Return the segment that it completes, if any. A batch that was folded in
+        before is counted and adds nothing.
 
         Raise `MalformedBatch`, with nothing folded in.
         """

@@ -21,7 +21,8 @@ from schemas.records import (
 )
 
 FILES_GONE = "files-gone"
-"""Reason for lost frames that were recorded, but now their files and their records are gone."""
+"""The reason of frames that were recorded and are lost now, because their files and records are
+gone."""
 FRAME_BYTES = STEP_MS * SAMPLES_PER_MS
 
 
@@ -74,7 +75,7 @@ def supplement(
 @dataclass(frozen=True, slots=True)
 class FirstKept:
     """The first record of a recording that is still on the log: the number of its (first) batch,
-    and the first timestamp (ms) of each track with frames in it."""
+    and the first timestamp (ms) of each track that has frames in it."""
 
     number: int
     timestamps: Mapping[str, int]

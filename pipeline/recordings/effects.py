@@ -42,7 +42,7 @@ class WithheldSpan:
 class Withheld:
     """Frames that are left out of the audio. `frames`: their number on each track (inbound,
     outbound), by span. `silenced`: the samples [first, last) of each track that become silence.
-    `ms`: the length of that."""
+    `ms`: the length of these spans."""
 
     frames: tuple[tuple[int, int], ...] = ()
     silenced: tuple[tuple[tuple[int, int], ...], ...] = ((), ())

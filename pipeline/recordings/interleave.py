@@ -106,7 +106,8 @@ async def _track(fetch: Fetch, segments: int, index: int) -> AsyncGenerator[byte
 
 
 def _common(left: bytes | None, right: bytes | None) -> int:
-    """Return how many samples can be interleaved now. If one track is over, all of the other's."""
+    """Return how many samples can be interleaved now. If one track has ended, return all samples of
+    the other."""
     if left is None or right is None:
         return len(left or right or b"")
     return min(len(left), len(right))

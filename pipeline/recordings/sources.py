@@ -1,4 +1,5 @@
-"""Which media stream a record belongs to, and when a media stream without records has ended."""
+"""Find the media stream that a record belongs to, and decide when a media stream without records
+has ended."""
 
 from collections.abc import Sequence
 from dataclasses import replace

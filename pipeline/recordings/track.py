@@ -220,7 +220,7 @@ class TrackAssembler:
         it has several reasons, add the earlier parts as runs of their own."""
         begin = piece.at - piece.silence
         found: list[LostRange] = []
-        if not piece.lost:  # the track's first frame, which is late if earlier ones were dropped
+        if not piece.lost:  # the track's first frame; it is late if earlier ones were dropped
             due = self._dropped[0].first if self._dropped else piece.at
             begin = due if piece.at - due >= JITTER_SAMPLES else piece.at
             found.append(LostRange(begin, 0, START))
@@ -235,7 +235,7 @@ class TrackAssembler:
 
     @property
     def _otherwise(self) -> str:
-        """Why frames are missing before the next one, if the gateway gave no reason.
+        """Return why frames are missing before the next one, if the gateway gave no reason.
 
         Next to dropped frames the sequence numbers are not known: a break before one of them was
         dropped with it.

@@ -22,12 +22,12 @@ from schemas.records import DroppedStretch, MediaStreamClosed, RecorderTrack
 DROPPED = "dropped"
 
 LIMIT_MS = 10_000
-"""The most that is counted after the last record of a media stream. If its call had continued, a
-new media stream would have been started by then."""
+"""The longest loss (ms) that is counted after the last record of a media stream. If its call had
+continued, a new media stream would have been started by then."""
 DEATH_LIMIT_MS = 2_000
-"""The most that is lost when a gateway is killed: half a second of a batch, and up to a second of
-records that Kafka did not acknowledge (after that it spills). Its sockets end with it: the time
-after that is a gap of the contact, in which no frame was sent."""
+"""The longest loss (ms) when a gateway is killed: half a second of a batch, and up to a second of
+records that Kafka did not acknowledge (older ones are on disk). Its sockets end with it. Afterwards
+no frame was sent, and that time is a gap of the contact."""
 HALF_OPEN_MS = 1_000
 """If a socket was silent for this long before it was dropped, it was dead already. A socket that is
 dropped while frames arrive loses only those on their way."""

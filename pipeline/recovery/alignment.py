@@ -1,4 +1,4 @@
-"""Find when a recording of Twilio's began, and which of its channels is the customer. Pure.
+"""Find out when one of Twilio's recordings began, and which channel is the customer's. Pure.
 
 Twilio states the start of a recording to the second. If a part of the call was also captured in
 real time, the two are compared: at the right shift, and with the right channels, both are loud and
@@ -14,27 +14,29 @@ from numpy.typing import NDArray
 from pipeline.recovery.envelope import HOP_MS, mixed, speech_ms
 
 SEARCH_MS = 3_000
-"""How far the stated start may be off: a second, and the difference of two clocks."""
+"""How far (ms) the stated start may be wrong: a second, and the difference of two clocks."""
 MIN_CORRELATIONS = ((5_000, 0.5), (3_000, 0.65))
-"""The correlation that is needed for the confidence `high`, with at least so much captured speech
-(ms, pauses between words not counted). Of 150 pairs of different calls none reached it, in 300
-comparisons of one call none failed it."""
+"""The correlation required for the confidence `high`, and the least captured speech (ms, without
+the pauses between words). None of 150 pairs of different calls reached it, and all of 300
+comparisons within a call did."""
 MIN_OVERLAP_MS = 1_000
 MIN_LEAD = 0.03
 """How much better the right shift, and the right order of channels, must correlate than others."""
 WINDOW_MS = 120_000
-"""The longest part of the captured audio that is compared."""
+"""The length (ms) of the captured audio that is compared, at most."""
 NEAR_MS = 250
-"""Shifts nearer than this to the best one do not compete with it: speech changes slowly."""
+"""Shifts nearer than this (ms) to the best one do not compete with it, because speech changes
+slowly."""
 TRUNCATED_MS = 500
-"""Without a comparison: the middle of the second that Twilio states, and the uncertainty."""
+"""The values without a comparison (ms): the middle of the second that Twilio states, and the
+uncertainty."""
 
 Sides = NDArray[np.float64]
 """Envelopes: a row for each side or channel, a column for each `HOP_MS`."""
 
 
 class Confidence(StrEnum):
-    """How well the start of a recording is known: to about 5 ms, or to a second."""
+    """How precisely the start of a recording is known: to about 5 ms, or to a second."""
 
     HIGH = "high"
     LOW = "low"
@@ -69,7 +71,8 @@ def window(captured: Sides) -> tuple[int, Sides]:
 
 
 def compare(captured: Sides, recording: Sides, offset_ms: int) -> AlignmentResult | None:
-    """Compare captured audio with a recording of Twilio's; None: they have too little in common.
+    """Compare captured audio with one of Twilio's recordings; None: they have too little time in
+    common.
 
     `captured`: inbound, outbound; `recording`: its one or two channels; `offset_ms`: the captured
     audio began this much later than the recording, by the stated start.
@@ -100,7 +103,8 @@ def compare(captured: Sides, recording: Sides, offset_ms: int) -> AlignmentResul
 
 
 def _overlap(captured: Sides, recording: Sides, begin: int) -> tuple[Sides, Sides]:
-    """Return what both have, if the captured audio begins at column `begin` of the recording."""
+    """Return the part that both have, if the captured audio begins at column `begin` of the
+    recording."""
     first, last = max(0, begin), min(recording.shape[1], begin + captured.shape[1])
     last = max(first, last)
     return captured[:, first - begin : last - begin], recording[:, first:last]

@@ -1,5 +1,4 @@
-"""Which part of a recording of Twilio's is kept: the time in which the call had to be recorded.
-Pure."""
+"""Cut one of Twilio's recordings to the time in which the call had to be recorded. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from pipeline.contacts.spans import Span, common, normalized, without
 from pipeline.media.runs import SAMPLES_PER_MS
 
 SHORTEST_MS = 20
-"""A shorter piece is not kept."""
+"""The length (ms) below which a piece is not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +31,11 @@ class Cut:
 
 
 def cut(started_at: int, samples: int, required: Sequence[Span], uncertain_ms: int) -> Cut | None:
-    """Return the part of a recording that must be kept; None: nothing.
+    """Return the part of a recording that must be kept, or None if there is none.
 
-    `started_at`: start of the recording (ms), which may be off by `uncertain_ms`. So much is left
-    out at each edge of the required time: audio that must not be kept is worse than audio that is
-    lost.
+    `started_at`: start of the recording (ms), which may be off by `uncertain_ms`. That much is left
+    out at each edge of the required time: to keep audio that must not be kept is worse than to lose
+    audio.
     """
     whole = (started_at, started_at - -samples // SAMPLES_PER_MS)  # its last ms may be incomplete
     certain = [

@@ -51,13 +51,13 @@ def _key(block: str) -> rsa.RSAPrivateKey:
 
 
 def content_key(envelope: Encryption, keys: Iterable[rsa.RSAPrivateKey]) -> bytes:
-    """Return the key of the audio. Raise `NotUsable` if no private key opens it."""
+    """Return the key of the audio. Raise `NotUsable` if no private key can decrypt it."""
     sealed = _decoded(envelope.content_key, "content key")
     for key in keys:
         try:
             found = key.decrypt(sealed, _OAEP)
         except ValueError:
-            continue  # another key's
+            continue  # encrypted with another key
         if len(found) == 32:
             return found
     raise NotUsable(f"encrypted with a public key ({envelope.public_key_sid}) of another pair")

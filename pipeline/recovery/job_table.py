@@ -1,5 +1,5 @@
-"""The jobs of a retriever's partitions, with an index of those that wait. Pure: the caller changes
-it. An installation may have hundreds of thousands of jobs, of which few are due."""
+"""The jobs of a retriever's partitions, with an index of the waiting ones. No I/O. An installation
+may have hundreds of thousands of jobs, few of them due."""
 
 import heapq
 from collections.abc import Collection, Iterator, Mapping
@@ -18,7 +18,7 @@ class JobTable:
         self._partitions: dict[int, Jobs] = {}
         self._partition_of: dict[str, int] = {}
         self._waiting: dict[str, int] = {}  # when each is due
-        self._heap: list[tuple[int, str]] = []  # each that waits, and entries that no longer hold
+        self._heap: list[tuple[int, str]] = []  # all waiting jobs, and outdated entries
 
     def __contains__(self, partition: int) -> bool:
         """Return whether the partition's jobs are known."""
@@ -29,14 +29,14 @@ class JobTable:
             yield from jobs.values()
 
     def load(self, found: Mapping[int, Jobs]) -> None:
-        """Take up the jobs of partitions that were not known."""
+        """Add the jobs of partitions that were not known."""
         for partition, jobs in found.items():
             self._partitions[partition] = {}
             for job in jobs.values():
                 self.put(partition, job)
 
     def clear(self) -> None:
-        """Let all partitions go."""
+        """Remove all partitions."""
         self._partitions.clear()
         self._partition_of.clear()
         self._waiting.clear()
@@ -52,7 +52,7 @@ class JobTable:
         return self._partition_of[task_sid]
 
     def put(self, partition: int, job: RetrievalJob) -> None:
-        """Put a version of a job in the place of the one before it."""
+        """Replace a job by a later version, or add it."""
         if self._partition_of.get(job.task_sid, partition) != partition:
             self.remove(job.task_sid)
         self._partitions[partition][job.task_sid] = job
@@ -70,11 +70,11 @@ class JobTable:
 
     @property
     def waiting(self) -> int:
-        """How many jobs wait."""
+        """The number of waiting jobs."""
         return len(self._waiting)
 
     def oldest_due(self) -> int | None:
-        """Return when the job that has waited longest was or is due (ms); None if none waits."""
+        """Return when the waiting job that is due first is due (ms); None if no job waits."""
         self._drop_stale()
         return self._heap[0][0] if self._heap else None
 

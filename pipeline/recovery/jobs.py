@@ -1,7 +1,7 @@
-"""The retriever's job for a call: when it begins, waits, is done or fails. Pure.
+"""The retriever's job for a call: when it begins, waits, is done, or fails. Pure.
 
 A job is a record on `retrievals`, and has all that is needed to carry it out. Any retriever can
-continue it. Its results are in it, so that no replay of contacts fetches a recording again.
+continue it. It contains its results, so that no replay of contacts fetches a recording again.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,7 +29,7 @@ days."""
 MAX_PAUSE_MS = 60 * 60 * 1000
 MIN_PAUSE_MS = 1_000
 MAX_RETRIEVED = 500
-"""The most results that a job keeps: the latest."""
+"""The number of results that a job keeps, the latest ones."""
 
 NO_RECORDING = "no-recording"
 NOT_READY = "not-ready"
@@ -39,7 +39,7 @@ STORED = "stored"
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """When Twilio is asked: `delay_ms` after the end of the call, then ever more rarely, until
+    """When Twilio is asked: `delay_ms` after the end of the call, then at growing intervals, until
     `give_up_ms` after the job began."""
 
     delay_ms: int
@@ -49,8 +49,9 @@ class Timing:
 def after_contact(
     job: RetrievalJob | None, contact: Contact, recovery: Recovery, timing: Timing, now: int
 ) -> RetrievalJob | None:
-    """Return the job as a version of the contact that was read at `now` (ms, log time) changes it;
-    None: it does not. A version that is not final is followed by one that is, and changes nothing.
+    """Return the job as changed by a version of the contact that was read at `now` (ms, log time);
+    None: it is unchanged. A version that is not final changes nothing, because a final one will
+    follow.
     """
     if not is_final(contact) or (job is not None and contact.revision <= job.revision):
         return None
@@ -83,12 +84,12 @@ def after_attempt(
     *,
     gone: Sequence[RetrievedRecording] = (),
 ) -> RetrievalJob:
-    """Return the job after its recordings were looked up at `now` (ms, log time). `found`: what
-    came of those that were tried; `not_yet`: the SIDs of those that may be ready later; `gone`:
-    those that Twilio lists and has no audio of.
+    """Return the job after its recordings were looked up at `now` (ms, log time). `found`: the
+    results of the recordings that were tried; `not_yet`: the SIDs of recordings that may be ready
+    later; `gone`: recordings that Twilio lists without audio.
 
-    Twilio may list a recording minutes after the call. So the job waits for another one if all that
-    it lists are gone, as if there were none.
+    Twilio may list a recording minutes after the call. So if all listed recordings are gone, the
+    job waits for another one, as if there were none.
     """
     kept = with_results(job, (*gone, *found))
     if not_yet:
@@ -104,16 +105,16 @@ def after_attempt(
 
 
 def after_failure(job: RetrievalJob, why: str, timing: Timing, now: int) -> RetrievalJob:
-    """Return the job after an attempt that failed for a reason that passes, such as Twilio or the
-    store being away. It is never given up."""
+    """Return the job after an attempt that failed for a temporary reason, such as Twilio or the
+    store being unavailable. Such a job is never given up."""
     return _waiting(job, why[:500], timing, now)
 
 
 def with_latest(
     after: RetrievalJob, present: RetrievalJob, recovery: Recovery, timing: Timing, now: int
 ) -> RetrievalJob:
-    """Return the job `after` an attempt, changed by later versions of the contact that came
-    meanwhile: they made the job `present`."""
+    """Return the job `after` an attempt, merged with the changes of later versions of the contact
+    that were read meanwhile. `present`: the job with these changes."""
     if present.revision <= after.revision:
         return after
     if present.state == RetrievalState.WAITING:
@@ -126,8 +127,8 @@ def with_latest(
 
 
 def with_results(job: RetrievalJob, found: Iterable[RetrievedRecording]) -> RetrievalJob:
-    """Return the job with results added; a later one of the same recording and part counts, but
-    what was stored stays stored: Twilio may not have the recording any more."""
+    """Return the job with results added. A later result for the same recording and part replaces an
+    earlier one, except that a stored recording stays stored: Twilio may have deleted it since."""
     by_key: dict[tuple[str, int], RetrievedRecording] = {}
     for result in (*job.retrieved, *found):
         key = (result.recording_sid, result.part)
@@ -138,7 +139,8 @@ def with_results(job: RetrievalJob, found: Iterable[RetrievedRecording]) -> Retr
 
 
 def next_part(job: RetrievalJob, contact: Contact, recording_sid: str) -> int:
-    """Return the number of the next retrieval of a recording: how many were stored before.
+    """Return the number of the next retrieval of a recording, which is the number of parts stored
+    before.
 
     A retriever may have died after the announcement, before the job had the result. Then the
     contact has the recording.
@@ -157,8 +159,8 @@ def next_part(job: RetrievalJob, contact: Contact, recording_sid: str) -> int:
 
 
 def is_wanted_again(job: RetrievalJob, source: Span, before: Iterable[Span]) -> bool:
-    """Return whether a recording has more of the wanted time than what was stored `before`. Near
-    its edges, which are known to a second, nothing counts."""
+    """Return whether a recording has wanted time that was not stored `before`. Time near its edges
+    is ignored, because they are known only to a second."""
     left = difference(spans_of(job.wanted), before)
     inner = (source[0] + SLACK_MS, source[1] - SLACK_MS)
     return any(end - start >= USEFUL_MS for start, end in common(left, (inner,)))
@@ -208,8 +210,8 @@ def _begun(contact: Contact, spans: Sequence[Span], timing: Timing, now: int) ->
 
 
 def _encoded(contact: Contact) -> bytes:
-    """Return the contact without what a retrieval does not use: the job must fit into a record. Its
-    legs are those of which recordings may be looked up."""
+    """Return the contact without fields that a retrieval does not use, because the job must fit
+    into a record. Keep the legs for which recordings may be looked up."""
     lean = replace(
         contact,
         sessions=(),

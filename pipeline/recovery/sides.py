@@ -1,5 +1,5 @@
-"""Which channel of a recording of Twilio's is the customer, if captured audio does not show it.
-Pure."""
+"""Determine which channel of one of Twilio's recordings is the customer's, if captured audio does
+not show it. Pure."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,9 +10,9 @@ from schemas.states import Direction
 
 
 class DeterminedBy(StrEnum):
-    """What shows which channel is the customer: the comparison with captured audio; the conference,
-    whose first participant is on channel 1; the leg: its own party is on channel 1; the call's
-    direction, by which the calling side joins first; a single channel has everything."""
+    """The evidence for the customer's channel: the comparison with captured audio; the conference
+    (its first participant is on channel 1); the leg (its own party is on channel 1); the call's
+    direction (the calling side joins first); a single channel has both sides."""
 
     AUDIO = "audio"
     JOINED_FIRST = "joined-first"
@@ -23,7 +23,7 @@ class DeterminedBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CustomerChannel:
-    """The channel of the customer, from 0, and what shows it."""
+    """The channel of the customer, from 0, and the evidence for it."""
 
     number: int
     determined_by: DeterminedBy

@@ -10,7 +10,7 @@ from pipeline.contacts.spans import Span, common, normalized, total, without
 from pipeline.twilio.sids import SidKind, sid_in
 
 USEFUL_MS = 1_000
-"""A recording that adds less required time is not fetched."""
+"""A recording that adds less required time (ms) than this is not fetched."""
 SLACK_MS = 1_000
 """Twilio states start and duration to the second."""
 MAX_ENVELOPE = 4096
@@ -20,7 +20,7 @@ _ENVELOPE = (
     ("encryption_iv", "iv"),
 )
 ONE_SIDED = frozenset({"inbound", "outbound"})
-"""Values of `track` of a recording that has one side of a leg only."""
+"""The values of `track` of a recording that has only one side of a leg."""
 NOT_YET = frozenset({"in-progress", "paused", "stopped", "processing"})
 
 
@@ -60,14 +60,14 @@ class SourceRecording:
 
     @property
     def state(self) -> SourceState:
-        """Whether it can be fetched now, later, or never."""
+        """Whether the recording can be fetched now, later, or never."""
         if self.status == "completed":
             return SourceState.READY
         return SourceState.NOT_YET if self.status in NOT_YET else SourceState.GONE
 
     @property
     def span(self) -> Span:
-        """The time that it covers, by its statements."""
+        """The time that the recording covers, according to Twilio."""
         return self.started_at, self.started_at + self.duration_ms
 
 
@@ -97,14 +97,14 @@ def _text(resource: Mapping[str, Any], name: str) -> str:
 
 
 def _number(value: Any) -> int:
-    """Return a number that Twilio may write as text; 0 if it is none."""
+    """Return a number, which Twilio may write as text; 0 if the value is not a number."""
     text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0
 
 
 def _encryption(details: Any) -> Encryption | None:
-    """Return the envelope; its values are empty if they are missing. Documents name them in two
-    ways."""
+    """Return the envelope, with empty values if they are missing. Twilio's documentation has two
+    names for each."""
     if not isinstance(details, Mapping) or not details:
         return None
     found = [
@@ -129,9 +129,9 @@ def choose(
 ) -> Choice:
     """Choose recordings that together cover as much of the wanted time as possible.
 
-    One that is not ready is awaited if it would be chosen. Of recordings that cover the same,
-    those with both sides come first, then those of the conference and of the customer's leg before
-    those of other legs, two channels before one.
+    Wait for a recording that is not ready if it would be chosen. Among recordings that cover the
+    same time, prefer those with both sides, then those of the conference and of the customer's leg,
+    then those with two channels.
     """
     legs = frozenset(customer_legs)
     by_sid = {source.sid: source for source in sources}

@@ -24,7 +24,7 @@ from schemas.states import RecordingSource
 
 FRAME_SAMPLES = 160
 RECOVERED = "recovered"
-"""The reason in `RecordingCompleted`."""
+"""The reason in the `RecordingCompleted` of a recovered recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def manifest_key(task_sid: str, source: SourceRecording, part: int) -> str:
 
 
 def audio_key(recovered: Recovered, sha256: str) -> str:
-    """Return the WAV's key. It has the beginning of the file's hash: of two retrievers with the
+    """Return the WAV's key. It contains the beginning of the file's hash. If two retrievers do the
     same work, the one that writes the manifest first decides which audio counts."""
     r = recovered
     return f"{_directory(r.task_sid, r.source, r.part)}/{inum(r.source, r.part)}-{sha256[:16]}.wav"

@@ -1,4 +1,4 @@
-"""Which calls need what of Twilio's recordings. Pure.
+"""Decide which calls need Twilio's recordings, and for which time. Pure.
 
 Only the required time of a contact is ever wanted: the time in which the policy of that moment said
 `record`. So a call that must not be recorded is never looked up.
@@ -13,8 +13,8 @@ from schemas.records import Contact
 from schemas.states import CallState, CaptureState, RecordingSource, RecordingState
 
 USEFUL_MS = 1_000
-"""A shorter time beside a recording that was fetched is not fetched: the start of a recording may
-be known to a second only."""
+"""A shorter time (ms) beside a fetched recording is not fetched, because the start of a recording
+may be known only to a second."""
 
 
 class Recovery(StrEnum):
@@ -40,8 +40,8 @@ def effective(recovery: Recovery, capture: CaptureMode) -> Recovery:
 
 
 def is_final(contact: Contact) -> bool:
-    """Return whether the call and all its recordings are over. Late events and late audio may begin
-    them again."""
+    """Return whether the call and all its recordings are over. Late events and late audio may
+    reopen them."""
     return contact.state == CallState.ENDED and contact.capture != CaptureState.PENDING
 
 
@@ -83,8 +83,8 @@ def difference(spans: Iterable[Span], taken: Iterable[Span]) -> tuple[Span, ...]
 
 
 def own_legs(contact: Contact, legs: Iterable[str]) -> tuple[str, ...]:
-    """Return the legs without those that belong to another call, as Twilio said when they were
-    streamed. Their recordings are that call's."""
+    """Return the legs without those that belonged to another call according to Twilio when they
+    were streamed. The recordings of such legs belong to the other call."""
     foreign = {r.call_sid for r in contact.recordings if r.withheld_because}
     foreign |= {s.call_sid for s in contact.streams if s.reason == FOREIGN_LEG.text and s.call_sid}
     return tuple(leg for leg in legs if leg not in foreign)

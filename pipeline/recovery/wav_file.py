@@ -22,7 +22,7 @@ MAX_SAMPLES = 24 * 60 * 60 * SAMPLE_RATE
 
 _PCM, _MU_LAW, _EXTENSIBLE = 1, 7, 0xFFFE
 _OPEN_ENDED = 0xFFFF_FFFF
-"""The size of a data chunk that was written to a pipe: up to the end of the file."""
+"""The size of a data chunk that was written to a pipe. It extends to the end of the file."""
 _BIAS, _CLIP = 132, 32635
 
 

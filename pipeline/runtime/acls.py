@@ -1,4 +1,4 @@
-"""The ACLs of each role on a Kafka with an authorizer: exactly these.
+"""The exact ACLs that each role needs on a Kafka with an authorizer.
 
 docs/kafka.md has the table. A role reports each ACL that it lacks, in its health and in its log.
 """
@@ -148,7 +148,7 @@ def acls(role: Role, prefix: str, kinesis_stream: str) -> frozenset[Acl]:
 
 
 def _acls(access: Access, prefix: str, kinesis_stream: str) -> Iterator[Acl]:
-    # Every process that uses Kafka knows the ids of schemas, and measures Kafka's clock.
+    # Every process that uses Kafka reads the ids of schemas, and measures Kafka's clock.
     for topic in (*access.reads, SCHEMA_IDS_TOPIC) if access.reads else ():
         yield Acl(Operation.READ, ResourceType.TOPIC, prefix + topic.name)
     for topic in (*access.writes, CLOCK) if access.writes else ():

@@ -16,8 +16,8 @@ class ForwardedMiddleware:
     peer is one of `trusted_proxies` (IP addresses or networks).
 
     The client is the last address that is not itself a trusted proxy, since each proxy appends its
-    own peer. If that is no IP address, also not with a port, the client is the peer: addresses left
-    of it are the client's own choice.
+    own peer. If that is not an IP address, with or without a port, the peer counts as the client:
+    addresses left of it can be chosen by the client.
     """
 
     def __init__(self, app: ASGIApp, trusted_proxies: Sequence[str]) -> None:

@@ -42,7 +42,8 @@ class OpenConnections:
 
     def add(self, connection: HttpConnection) -> HttpConnection | None:
         """Add a connection. Return the one to close if there are too many: the oldest one without a
-        request, of its address if that has too many, else of all. It may be the new one itself."""
+        request, of the same address if that has too many, else of all addresses. It may be the new
+        one itself."""
         network = "" if self._is_proxy(connection.address) else network_of(connection.address)
         self._networks[connection] = network
         self._counts[network] += 1

@@ -3,7 +3,8 @@
 import asyncio
 import struct
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
@@ -19,31 +20,34 @@ from aiokafka.partitioner import murmur2
 from aiokafka.protocol.produce import ProduceRequest
 
 from pipeline.runtime.event_producer import EventProducer
+from pipeline.runtime.kafka_answers import until_answered
 from pipeline.runtime.kafka_client import leave_hung_brokers
 from pipeline.runtime.kafka_security import client_arguments
 from pipeline.runtime.kafka_sender import keep_partitions_apart
 from pipeline.runtime.kafka_start import ensure_topics as ensure_topics  # noqa: PLC0414
 from pipeline.runtime.settings import Settings
+from pipeline.runtime.telemetry import Health
 from schemas.topics import Topic
 
 log = structlog.get_logger(__name__)
 
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 BATCH_BYTES = 256 * 1024
-"""The most bytes of a partition in one request. With aiokafka's 16 kB, seven versions of a call, a
-producer waits for a request after every seven; a role spent half of its time on that."""
+"""The greatest number of bytes of a partition in one request. With aiokafka's 16 kB, about seven
+versions of a call, a producer waited for a request after every seven records, and a role spent half
+of its time on that."""
 TRANSACTION_TIMEOUT_MS = 5_000
 IDLE_FETCH_MS = 500
-"""How long a fetch without records may take, for consumers that read the same many partitions all
-the time: each fetch makes the broker and the client go through all of them. A consumer that changes
-its partitions has to wait for the fetch under way, so others use a shorter time."""
+"""How long (ms) a fetch without records may take, for consumers that always read the same many
+partitions: each fetch makes the broker and the client process all of them. A consumer that changes
+its partitions has to wait for the fetch under way, so other consumers use a shorter time."""
 GATHERED_BYTES = 1024 * 1024
-"""`fetch.min.bytes` for consumers that prefer throughput to latency: the broker answers with this
-much, or after the longest wait."""
+"""`fetch.min.bytes` for consumers that prefer throughput to latency: the broker answers once it has
+this many bytes, or after the longest wait."""
 _REFUSED_CODES = frozenset(
     error.errno for error in (MessageSizeTooLargeError, RecordListTooLargeError)
 )
-"""The broker refuses a batch with these codes before it checks its sequence numbers."""
+"""The codes with which the broker refuses a batch before it checks its sequence numbers."""
 _BASE_SEQUENCE = struct.Struct(">i")
 _UNKNOWN_SECONDS = 10.0
 _AGAIN_SECONDS = 0.2
@@ -69,6 +73,23 @@ def producer(settings: Settings, *, source: str = "", **overrides: Any) -> Event
     if "transactional_id" not in overrides:
         keep_partitions_apart(made)
     return made
+
+
+@asynccontextmanager
+async def started_producer(
+    settings: Settings, source: str, health: Health | None = None
+) -> AsyncIterator[AIOKafkaProducer]:
+    """Provide a producer that is started, and stopped at the end of the block. If Kafka does not
+    answer, wait for it, with a reason in `health`; without `health`, raise Kafka's error."""
+    made = producer(settings, source=source)
+    try:
+        if health is None:
+            await made.start()
+        else:
+            await until_answered(made.start, "the producer's start", health)
+        yield made
+    finally:
+        await made.stop()
 
 
 def _reuse_refused_sequences(made: AIOKafkaProducer) -> None:
@@ -180,8 +201,8 @@ def _assign_known_topics(made: AIOKafkaConsumer) -> None:
 async def know_topics(
     sender: AIOKafkaProducer, settings: Settings, topics: Iterable[Topic]
 ) -> None:
-    """Return once the started producer knows the topics. It still knows them if Kafka goes away: a
-    first record on an unknown topic fails after its request time-out."""
+    """Return once the started producer knows the topics. It then knows them even if Kafka becomes
+    unavailable; a first record on an unknown topic would fail after its request time-out."""
     for topic in topics:
         await sender.partitions_for(settings.prefixed(topic.name))
 

@@ -1,5 +1,5 @@
-"""Ask Kafka again until it answers: for what a role must know before it can work, at its start and
-after an outage. aiokafka fails such a request after its request time-out."""
+"""Repeat a request to Kafka until it is answered: for information that a role needs before it can
+work, at its start and after an outage. aiokafka fails such a request after its request time-out."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,6 +14,7 @@ from aiokafka.errors import (
     UnknownError,
 )
 
+from pipeline.error_text import error_text
 from pipeline.runtime.state_log import Lasting
 from pipeline.runtime.telemetry import Health
 
@@ -32,8 +33,8 @@ T = TypeVar("T")
 
 
 def is_passing(error: BaseException) -> bool:
-    """Return whether the same request may succeed later: Kafka, or a partition's leader, is away or
-    late. A refusal (no permission, not assigned) is not passing."""
+    """Return whether the same request may succeed later, because Kafka or a partition's leader is
+    unavailable or slow. A refusal (no permission, not assigned) is not passing."""
     if isinstance(error, KafkaError):
         return bool(error.retriable) or isinstance(error, _PASSING)
     return isinstance(error, OSError)  # TimeoutError is one
@@ -47,11 +48,12 @@ async def until_answered(
     attempt_s: float | None = None,
     also: tuple[type[Exception], ...] = (),
 ) -> T:
-    """Return what `ask` returns. Ask again after a failure that may pass, or that is one of `also`.
+    """Return the result of `ask`. Repeat it after a failure that may pass, or that is one of
+    `also`.
 
     Meanwhile `health` has the reason `kafka-answers` with `what`, and there is one log line a
     minute. `attempt_s`: limit of one attempt (s); by default, the client's own limits apply. The
-    wait ends by an answer, by cancellation, or with an error that does not pass.
+    wait ends with an answer, with cancellation, or with an error that does not pass.
     """
     loop = asyncio.get_running_loop()
     said = Lasting("Kafka does not answer; asking again", "Kafka answers again")
@@ -63,7 +65,7 @@ async def until_answered(
             except Exception as error:
                 if not is_passing(error) and not isinstance(error, also):
                     raise
-                reason = f"no answer from Kafka: {what}: {error or type(error).__name__}"
+                reason = f"no answer from Kafka: {what}: {error_text(error)}"
             else:
                 said.ends()
                 return answer

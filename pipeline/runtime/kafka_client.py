@@ -1,15 +1,15 @@
-"""aiokafka's client, changed to leave a broker that accepts connections but does not answer.
+"""aiokafka's client, changed to stop using a broker that accepts connections but does not answer.
 
 The controller fences such a broker (stopped, with a hanging disk, behind a broken switch) after its
 session, 9 s by default, and its partitions and groups get new leaders and coordinators. aiokafka
 notices only after a request has timed out. It may then ask the same broker for metadata, and wait
-for as long again; all the while it opens no connection to any other broker. So this client differs:
+for as long again. Meanwhile it opens no connection to any other broker. So this client differs:
 
 - Bootstrap asks the servers in turn, the next one after half a second, and takes the first answer.
 - A connection that is not set up within 3 s is given up, and delays no other.
-- While a request has no answer, the client refreshes its metadata every second, from other
-  brokers. It closes connections to brokers that the metadata no longer lists: requests to them fail
-  at once and are sent elsewhere.
+- While a request has no answer, the client refreshes its metadata every second, from other brokers.
+  It closes connections to brokers that the metadata no longer lists: requests to them fail at once
+  and are sent elsewhere.
 - Requests that a broker answers at once have 4 s; fetches have 4 s more than their longest wait.
   Only joins, which wait for other members, and writes, which wait for replicas, have the client's
   request time-out.
@@ -38,7 +38,7 @@ LATE_SECONDS = 1.0
 """After this time without an answer, the client looks for another broker."""
 _STAGGER_SECONDS = 0.5
 _AVOIDED_SECONDS = 10.0
-"""For this long, a broker that did not answer is the last choice for requests to any broker."""
+"""For this long (s), a broker that did not answer is the last choice for general requests."""
 _PAUSE_SECONDS = 0.05
 """Pause between two refreshes of the metadata: aiokafka asks at once while a leader is missing."""
 _METADATA = "metadata"
@@ -72,7 +72,7 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
         self.cluster.update_metadata(metadata)
         if self.cluster.brokers():
             connection.close()
-        else:  # the broker does not know any yet, not even itself
+        else:  # the broker does not know any broker yet, not even itself
             self._conns["bootstrap", ConnectionGroup.DEFAULT] = connection
         if self._sync_task is None:
             self._sync_task = asyncio.create_task(self._md_synchronizer())

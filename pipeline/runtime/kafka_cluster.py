@@ -12,19 +12,19 @@ from typing import Any, Self
 from aiokafka.conn import AIOKafkaConnection, create_conn
 from aiokafka.errors import (
     KafkaConnectionError,
-    KafkaError,
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
 )
 
 from pipeline.cluster.view import ClusterView, PartitionView, TopicView
+from pipeline.error_text import error_text
 from pipeline.runtime.kafka_protocol import TopicMetadata
 from pipeline.runtime.kafka_security import client_arguments
 from pipeline.runtime.setting_values import listen_address
 from pipeline.runtime.settings import PREFIX, Settings, SettingsError
 
 LOOK_SECONDS = 2.5
-"""A broker that needs longer to answer counts as away."""
+"""A broker that needs longer (s) to answer counts as unavailable."""
 _REQUEST_SECONDS = 10.0
 _REFUSALS = (SaslAuthenticationFailed, UnsupportedSaslMechanismError)
 
@@ -55,7 +55,7 @@ class Cluster:
             self._disconnect(node)
 
     async def look(self, topics: Sequence[str], *, ask_all: bool) -> ClusterView:
-        """Ask every broker whether it lives, and one of them, or all, for the state of `topics`.
+        """Ask every broker whether it is alive, and one of them, or all, for the state of `topics`.
 
         Return within twice `LOOK_SECONDS`. Raise only on cancellation.
         """
@@ -178,4 +178,4 @@ def _worded_addresses(addresses: Mapping[int, tuple[str, int]]) -> str:
 def _worded(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {LOOK_SECONDS:g} s"
-    return str(error) if isinstance(error, KafkaError) else f"{error or type(error).__name__}"
+    return error_text(error)

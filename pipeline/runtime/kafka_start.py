@@ -28,6 +28,7 @@ from pipeline.cluster.view import (
     other_counts,
     unknown_somewhere,
 )
+from pipeline.error_text import error_text
 from pipeline.runtime import kafka_topics
 from pipeline.runtime.kafka_cluster import Cluster
 from pipeline.runtime.settings import PREFIX, Settings, SettingsError
@@ -41,8 +42,8 @@ _SETTLING_S = 12.0
 """How long to wait for a partition without a leader, or for a listed broker that does not answer:
 longer than a broker's session (9 s). Then the role starts without them."""
 _LOOKS = 10
-"""Looks in a row after which a wrong topic is certain: a topic that was just created or altered
-reaches each broker at a different time."""
+"""The number of checks in a row after which a topic certainly has wrong settings: a topic that was
+just created or altered reaches each broker at a different time."""
 _TOO_FEW_S = 60.0
 _TRANSACTION = 1
 _GROUP_DENIED, _TRANSACTIONAL_ID_DENIED = 30, 53
@@ -50,7 +51,7 @@ _GROUP_DENIED, _TRANSACTIONAL_ID_DENIED = 30, 53
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
-    """Why Kafka cannot be used yet, and the time until the next look (s)."""
+    """Why Kafka cannot be used yet, and the time until the next check (s)."""
 
     reason: str
     pause: float = _LATER_S
@@ -94,7 +95,7 @@ def principal_of(settings: Settings) -> str:
 
 
 class Preparation:
-    """Looks at Kafka repeatedly until a role can start. `needs` then has `min_in_sync` too."""
+    """Checks Kafka repeatedly until a role can start. `needs` then has `min_in_sync` too."""
 
     def __init__(
         self,
@@ -123,7 +124,7 @@ class Preparation:
         except kafka_topics.TooFewBrokers as error:
             return self._too_few(error)
         except (KafkaError, OSError, TimeoutError) as error:
-            return NotYet(f"Kafka does not answer: {error or type(error).__name__}")
+            return NotYet(f"Kafka does not answer: {error_text(error)}")
 
     def _too_few(self, error: KafkaError) -> NotYet:
         """Wait for brokers that may still be starting. After that, the setting is wrong."""
@@ -166,7 +167,7 @@ class Preparation:
         return None
 
     async def _stable(self, _: Cluster, view: ClusterView) -> NotYet | None:
-        """Wait for leaders and for listed brokers, but not for ever: the role can work with the
+        """Wait for leaders and for listed brokers for a limited time: the role can work with the
         others."""
         problems = []
         if headless := leaderless(view, self._topics):

@@ -19,7 +19,7 @@ Fetch = Callable[[], Any]
 
 
 class UnusableProvider(ValueError):
-    """There is no such token provider. The text gives the reason."""
+    """The token provider cannot be used. The text gives the reason."""
 
 
 class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]

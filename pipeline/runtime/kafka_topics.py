@@ -43,7 +43,7 @@ class TooFewBrokers(KafkaError):  # type: ignore[misc]
 async def create(
     cluster: Cluster, settings: Settings, wanted: Mapping[str, Topic], principal: str
 ) -> str | None:
-    """Create topics. `wanted`: by name with the prefix. Return why some cannot be created for now;
+    """Create topics. `wanted`: by name with the prefix. Return why some cannot be created yet, or
     None if all exist. Raise `TooFewBrokers`, `SettingsError` if Kafka refuses one for good, and the
     errors of `Cluster.ask`."""
     replicas = settings.kafka_replication_factor or await _default_replication(cluster)
@@ -138,9 +138,9 @@ def min_in_sync_of(view: ClusterView, needs: Needs, configs: Described) -> dict[
 
 
 async def alter(cluster: Cluster, found: Sequence[TopicFinding], configs: Described) -> None:
-    """Change the settings in the findings, and return once every broker knows the change; the
-    topics' other settings stay. Raise `KafkaError` if Kafka refuses, `TimeoutError` if a broker
-    does not follow, and the errors of `Cluster.ask`."""
+    """Change the settings in the findings, keep the topics' other settings, and return once every
+    broker knows the change. Raise `KafkaError` if Kafka refuses, `TimeoutError` if a broker does
+    not learn the change in time, and the errors of `Cluster.ask`."""
     wanted: dict[str, dict[str, str]] = {}
     for finding in found:
         wanted.setdefault(finding.topic, {})[finding.setting] = finding.wanted

@@ -1,4 +1,4 @@
-"""Whether Kafka can be used, for a role's health: before the role starts, and while it runs."""
+"""Report in a role's health whether Kafka can be used, before the role starts and while it runs."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -27,13 +27,13 @@ _RED_AFTER_LOOKS = 2
 
 
 class Usability:
-    """Turns single looks into a verdict. A look may fail because this process was delayed. So only
-    the second failure in a row counts, and only 5 s after the last good look."""
+    """Turns single checks into a verdict. A check may fail because this process was delayed. So
+    only the second failure in a row counts, and only 5 s after the last successful check."""
 
     def __init__(self, now: float) -> None:
         self._good_at = now
         self.failed = 0
-        """Failed looks in a row."""
+        """The number of failed checks in a row."""
 
     def see(self, now: float, problem: str | None) -> str | None:
         """Return why Kafka cannot be used; None while it can be used, or may be usable."""

@@ -17,7 +17,8 @@ Progress = Callable[[str, int, int], None]
 """Called at intervals with the name of the span, and how many of how many records were read."""
 
 _POLL_MS = 20
-"""Short, because a span may end in marks of transactions, which are not delivered as records."""
+"""Short (ms), because a span may end with marks of transactions, which are not delivered as
+records."""
 
 _TOLD_EVERY_S = 2.0
 
@@ -66,7 +67,8 @@ class Log:
         await self._asked.stop()
 
     async def has(self, topic: Topic) -> bool:
-        """Whether the topic exists. With a missing topic, the other methods would wait for long."""
+        """Return whether the topic exists. If it does not, the other methods would wait for a long
+        time."""
         return self._settings.prefixed(topic.name) in await self._asked.topics()
 
     async def span(
@@ -85,7 +87,7 @@ class Log:
         return Span(partition, start, max(start, end))
 
     async def spans(self, topic: Topic) -> list[Span]:
-        """Return all of a topic, by partition, up to the present read-committed end."""
+        """Return the spans of a whole topic, by partition, up to the present read-committed end."""
         name = self._settings.prefixed(topic.name)
         partitions = [TopicPartition(name, number) for number in range(topic.partitions)]
         starts = await self._asked.beginning_offsets(partitions)
@@ -96,10 +98,9 @@ class Log:
         found = (await self._asked.offsets_for_times({partition: at}))[partition]
         return end if found is None else min(end, found.offset)
 
-    async def read(self, wanted: Span) -> AsyncIterator[Any]:
+    def read(self, wanted: Span) -> AsyncIterator[Any]:
         """Yield the records of the span, in order."""
-        async for record in self.read_all([wanted]):
-            yield record
+        return self.read_all([wanted])
 
     async def read_all(self, spans: Iterable[Span]) -> AsyncIterator[Any]:
         """Yield the records of spans of different partitions, each span's in order."""

@@ -1,6 +1,6 @@
-"""Read the present records of some partitions of a compacted topic: what a role must know before it
-takes up a partition. A topic may be large and a broker slow: what was read is kept, and the limit
-is one on silence, not on the whole."""
+"""Read the present records of some partitions of a compacted topic, which a role must know before
+it takes up a partition. A topic may be large and a broker slow, so records that were read are kept,
+and the time limit applies to silence and not to the whole."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
@@ -16,9 +16,9 @@ from pipeline.runtime.state_log import Lasting
 from schemas.topics import Topic
 
 SILENCE_S = 30.0
-"""Reading ends if Kafka sends nothing for so long."""
+"""Reading ends if Kafka sends nothing for this long (s)."""
 ENOUGH_S = 10.0
-"""No further partition is begun after this time: the caller's round must end, to show that the
+"""No further partition is begun after this time (s): the caller's round must end, to show that the
 process is not stuck."""
 READ_AGAIN_S = 5.0
 """Interval between attempts to read partitions if none could be read."""
@@ -37,12 +37,12 @@ async def read_partitions(
     said: Lasting,
     moved: Callable[[], None] = lambda: None,
 ) -> set[int]:
-    """Pass all present records of these partitions to `take`, one partition after the other, in
-    the order given. Return the partitions that were read to the end.
+    """Pass all present records of these partitions to `take`, one partition after the other, in the
+    order given. Return the partitions that were read to the end.
 
-    The others have no leader, or are left after `ENOUGH_S` or after a failure that may pass; `said`
-    then has the reason. Ask for them again, with a new `take`. `moved` is called whenever something
-    arrived. Raise the errors that do not pass.
+    The others have no leader, or were skipped after `ENOUGH_S` or after a failure that may pass;
+    `said` then has the reason. Ask for them again, with a new `take`. `moved` is called whenever
+    something arrived. Raise the errors that do not pass.
     """
     loop = asyncio.get_running_loop()
     begun, done = loop.time(), set[int]()
@@ -110,8 +110,8 @@ async def _read(
 
 
 class ReadingOrder:
-    """The order in which partitions are read, and when. Times are seconds of any clock that only
-    grows. Pure.
+    """The order in which partitions are read, and when. Times are seconds of any monotonic clock.
+    Pure.
 
     A partition that could not be read comes last: it does not hold up the others.
     """

@@ -66,7 +66,7 @@ async def run_role(role: str, main: RoleMain, settings: Settings) -> None:
         except Exception as error:
             if health.was_ready or not stop.is_set():
                 raise
-            log.warning("stopped while it started", error=repr(error))
+            log.warning("stopped during the start", error=repr(error))
         finally:
             stopping.cancel()
         log.info("stopped")

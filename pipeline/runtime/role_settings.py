@@ -27,7 +27,7 @@ _OF_HISTORY = frozenset(
         "TWILIO_HISTORY_CONCURRENCY",
     }
 )
-"""Those of roles that ask Twilio about calls that are over."""
+"""The settings of roles that ask Twilio about calls that are over."""
 _OWN: Mapping[Role, frozenset[str]] = {
     Role.BRIDGE: frozenset({"KINESIS_STREAM", "KINESIS_START"}),
     Role.TRACKER: frozenset({"VOICE_CHANNELS"}),
@@ -94,7 +94,7 @@ _OWN: Mapping[Role, frozenset[str]] = {
     },
 }
 OF_UP = frozenset({"PROCESSES", "SCHEMA_REGISTRY_URL"})
-"""Only `up` itself needs these."""
+"""The settings that only `up` itself needs."""
 OF_COMMANDS = frozenset(
     {
         "CHECK_CALL_FROM",
@@ -103,7 +103,7 @@ OF_COMMANDS = frozenset(
         "EVENT_STREAMS_PRINCIPAL",
     }
 )
-"""Only commands of an operator need these."""
+"""The settings that only an operator's commands need."""
 _WITH_AWS = frozenset({Role.BRIDGE, Role.RECORDER, Role.CONSOLE, Role.LANDER, Role.RETRIEVER})
 """Roles that reach Kinesis or S3 with boto3's own settings."""
 

@@ -1,8 +1,9 @@
-"""The topic `schema.ids`: under which ids a schema registry has the schemas. Commands read it once,
-with `use_logged_ids`; roles follow it, with `schema_ids_follower`.
+"""The topic `schema.ids`: the ids under which a schema registry has the schemas. Commands read it
+once, with `use_logged_ids`; roles follow it, with `schema_ids_follower`.
 
-Each record is about one registry, and the topic keeps the last of each. Records of the pipeline are
-written with the ids of the last one; all ids on the topic can be read.
+Each record is about one registry, and the topic keeps the last record of each. Records of the
+pipeline are written with the ids of the last record; records with any of the ids on the topic can
+be read.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from schemas.topics import SCHEMA_IDS_TOPIC
 
 SCHEMA_HEADER = "flexcapture.schema_id"
 """Header of the records on this topic: the fixed id of the schema that they are written with, in
-decimal digits. A reader needs them to know the registry's id for it."""
+decimal digits. A reader needs it to know the registry's id for that schema."""
 _COMMAND_S = 15.0
 
 
@@ -31,7 +32,7 @@ class UnusableIds(RuntimeError):
 
 
 class KnownIds:
-    """The records of the topic that were read so far: of each registry the last."""
+    """The last record of each registry, of those read from the topic so far."""
 
     def __init__(self) -> None:
         self._by_key: dict[str, RegisteredSchemas] = {}
@@ -44,7 +45,7 @@ class KnownIds:
         return after
 
     def take(self, record: RegisteredSchemas) -> None:
-        """Take in the next record of the topic."""
+        """Handle the next record of the topic."""
         self._by_key.pop(key_of(record), None)
         self._by_key[key_of(record)] = record
 
@@ -55,7 +56,7 @@ class KnownIds:
 
     @property
     def latest(self) -> RegisteredSchemas | None:
-        """The last record of all; None: there was none, and the fixed ids hold."""
+        """The last record of all registries; None: there is none, and the fixed ids are used."""
         return self.records[-1] if self._by_key else None
 
     def of(self, address: str | None) -> RegisteredSchemas | None:
@@ -82,7 +83,7 @@ def record_of(value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> Regi
 
 
 def value_of(record: RegisteredSchemas) -> bytes:
-    """Return the record in wire format, with the id that it says itself."""
+    """Return the record in wire format, with the id that it states for its own schema."""
     fixed = SCHEMA_IDS[RegisteredSchemas.__name__]
     return b"\0" + written_with(record).get(fixed, fixed).to_bytes(4) + encode(record)[5:]
 
@@ -137,8 +138,9 @@ async def publish(settings: Settings, record: RegisteredSchemas) -> None:
 
 
 async def copy_ids(source: Settings, target: Settings) -> None:
-    """Write the ids that hold on the source's topics for the target's, if they are others there.
-    The two differ in their topic prefix. Raise as `read_known` and `publish`."""
+    """Publish the ids in force on the source's topics for the target's topics, unless these are in
+    force there already. The two settings differ in their topic prefix. Raise as `read_known` and
+    `publish`."""
     known, there = await read_known(source), await read_known(target)
     if known.records != there.records:
         for record in known.records:
@@ -146,10 +148,11 @@ async def copy_ids(source: Settings, target: Settings) -> None:
 
 
 def use_logged_ids(settings: Settings) -> None:
-    """Let this process, a command's, read and write records with the ids on the topic. It blocks.
+    """Let this process, which runs a command, read and write records with the ids on the topic.
+    This blocks.
 
-    If Kafka is not configured or does not answer, nothing changes: the command's own work then says
-    so. Raise `UnusableIds`.
+    If Kafka is not configured or does not answer, nothing changes: the command reports that itself.
+    Raise `UnusableIds`.
     """
     if settings.kafka_bootstrap_servers is None:
         return

@@ -1,4 +1,5 @@
-"""Keep the ids of schemas in the state directory, for a role that starts while Kafka is away."""
+"""Keep the ids of schemas in the state directory, for a role that starts while Kafka is
+unavailable."""
 
 import json
 import os

@@ -1,7 +1,8 @@
 """Follow the topic `schema.ids` in a role: read and write records with the ids on it.
 
 Another process may publish a registration at any time. From its publication on, records with its
-ids can be read; they are written with them a moment later, when every process reads them.
+ids can be read. Records are written with these ids a moment later, when every process can read
+them.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from prometheus_client import REGISTRY
 
+from pipeline.error_text import error_text
 from pipeline.runtime.kafka import consumer
 from pipeline.runtime.kafka_watch import until_usable
 from pipeline.runtime.metrics import SCHEMA_IDS_REFUSED
@@ -37,8 +39,8 @@ REGISTRY.register(SCHEMA_IDS_REFUSED)
 REASON = "schemas"
 """The name of the reason, and of the warning, in a role's health."""
 SETTLE_S = 3.0
-"""How long after its publication records are written with a registration's ids. Processes that
-follow the topic can read them long before."""
+"""How long (s) after the publication of a registration records are written with its ids. Processes
+that follow the topic can read them long before that."""
 RETRY_S = 5.0
 """How long to wait after a registration that failed."""
 FOLLOWING = "schema-ids"
@@ -65,8 +67,8 @@ class SchemaIdsFollower:
         self._newest_at = 0
 
     async def run(self) -> None:
-        """Follow until cancelled. After any error, read the topic again: a process that follows it
-        no more would not read records with new ids."""
+        """Follow until cancelled. After any error, read the topic again: a process that stopped
+        following it could not read records with new ids."""
         said = Lasting("cannot read the ids of schemas; trying again", "the ids can be read")
         while True:
             try:
@@ -100,7 +102,7 @@ class SchemaIdsFollower:
                 pass
 
     def _take_in(self, batches: Mapping[Any, Sequence[Any]]) -> bool:
-        """Take in records, and read with their ids. Return whether there were any."""
+        """Handle records, and read with their ids. Return whether there were any."""
         for records in batches.values():
             self.in_use.clear()
             for record in records:
@@ -132,7 +134,7 @@ class SchemaIdsFollower:
 def with_schema_ids(
     main: RoleMain, patience_s: float | None = None, needs: Collection[str] | None = None
 ) -> RoleMain:
-    """Return the role with the ids on the topic in use before it starts, and while it runs.
+    """Return a role that uses the ids on the topic, from before its start until its end.
     `patience_s`, `needs`: see `following`."""
 
     async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
@@ -153,8 +155,8 @@ async def following(
     configured registry has the schemas; at once without a Kafka in the settings, which the role
     itself refuses. Raise `SettingsError` as `until_usable`.
 
-    - `patience_s`: while Kafka does not answer, it begins after so long with the ids that the state
-      directory has, for a role that can work without Kafka. None: it waits.
+    - `patience_s`: if Kafka does not answer for this long, the block begins with the ids in the
+      state directory, for a role that can work without Kafka. None: it waits.
     - `needs`: the record types that the role writes. If the registry is known to have these, the
       block begins although other types are not registered. None: all types of this release.
     """
@@ -188,7 +190,8 @@ async def _beside(
     def report(work: asyncio.Task[None]) -> None:
         if not work.cancelled() and (error := work.exception()) is not None:
             log.error("the ids of schemas are not kept up to date", error=repr(error))
-            health.bad(FOLLOWING, f"the ids of schemas are not kept up to date: {error}")
+            why = error_text(error)
+            health.bad(FOLLOWING, f"the ids of schemas are not kept up to date: {why}")
 
     work = asyncio.create_task(main, name="schema ids")
     work.add_done_callback(report)
@@ -221,7 +224,7 @@ async def _has(follower: SchemaIdsFollower, needs: Collection[str] | None) -> No
 async def _follow(
     follower: SchemaIdsFollower, settings: Settings, health: Health, patience_s: float | None
 ) -> None:
-    # A role that can start without Kafka says itself that Kafka is away.
+    # A role that can start without Kafka reports an unavailable Kafka itself.
     shown = health if patience_s is None else Health()
     await until_usable(settings, shown, reads=[SCHEMA_IDS_TOPIC])
     await follower.run()
@@ -233,8 +236,9 @@ async def _registered(
     health: Health,
     needs: Collection[str] | None = None,
 ) -> None:
-    """Return once the configured registry has an id for every schema: register them if need be.
-    Meanwhile `health` has the reason; it is a warning if the registry has those that are needed."""
+    """Return once the configured registry has an id for every schema, and register the schemas if
+    needed. Meanwhile `health` has the reason, or only a warning if the registry has the schemas
+    that are needed."""
     address = follower.address
     if address is None:
         latest = follower.known.latest
@@ -249,7 +253,7 @@ async def _registered(
                 settings, str(settings.schema_registry_url), only_if_missing=True
             )
         except (RegistryError, KafkaError, OSError, TimeoutError) as error:
-            why = f"waiting to register the schemas: {error or type(error).__name__}"
+            why = f"waiting to register the schemas: {error_text(error)}"
             said.lasts(time.monotonic(), why)
             _show(health, why, is_enough=follower.known.is_complete(address, needs))
         with suppress(TimeoutError):

@@ -1,7 +1,7 @@
 """Register the schemas in the configured registry, and publish its ids on the topic `schema.ids`.
 
-Several processes may need it at the same time: roles that start, a command. The partition of the
-topic, in a group of its own, is the lock: one of them has it, and registers.
+Several processes may need this at the same time: roles that start, a command. The topic's
+partition, in a separate consumer group, is the lock: the process that has it registers the schemas.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ async def register_schemas(
     only_if_missing: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> Registration | None:
-    """Register what is missing in the registry at `url`, and publish its ids if they are new.
+    """Register the missing schemas in the registry at `url`, and publish its ids if they are new.
 
     Arguments as in `schemas.registry.register`. `only_if_missing`: if the ids of every schema are
     on the topic already, ask no registry and return None.
@@ -60,7 +60,8 @@ async def register_schemas(
 
 
 async def return_to_fixed_ids(settings: Settings) -> bool:
-    """Publish that the fixed ids hold, if the ids of a registry did. Return whether they did."""
+    """Publish that the fixed ids are in force, if those of a registry were. Return whether they
+    were."""
     known = await read_known(settings)
     if known.latest is None or not known.latest.registry:
         return False

@@ -1,5 +1,5 @@
-"""Checks of the values of settings. Each returns the value, or raises `ValueError`, which says what
-would be right.
+"""Checks of the values of settings. Each returns the value, or raises `ValueError` with the correct
+form.
 """
 
 import re
@@ -17,7 +17,7 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def listen_address(text: str) -> tuple[str, int]:
-    """`host:port` apart; IPv6 hosts in brackets. Raises `ValueError`."""
+    """Return host and port of `host:port`; IPv6 hosts are in brackets. Raise `ValueError`."""
     match = re.fullmatch(r"(?:\[([0-9a-fA-F:]+)\]|([^:\s/]+)):(\d{1,5})", text.strip())
     if match is None or int(match[3]) > 65535:
         raise ValueError(f"{text!r} is not host:port, as in 0.0.0.0:8080")
@@ -94,7 +94,7 @@ def checked_signed_url(text: str) -> str:
 
 
 def checked_recordings_url(text: str) -> str:
-    """The URL of a store. Raises `ValueError`, which says what would be right."""
+    """Check the URL of a store."""
     parts = urlsplit(text)
     if parts.scheme == "file" and parts.path.startswith("/") and not parts.netloc:
         return text

@@ -46,7 +46,7 @@ from pipeline.twilio.sids import e164
 
 PREFIX = "FLEXCAPTURE_"
 MOST_PROCESSES = 64
-"""Of a role, under one `up`."""
+"""The greatest number of processes of a role under one `up`."""
 
 
 class Role(StrEnum):
@@ -67,7 +67,7 @@ class Role(StrEnum):
 
 
 class SettingsError(ValueError):
-    """A setting is missing or wrong; the text names it and says what would be right."""
+    """A setting is missing or wrong. The text names it and gives the correct form."""
 
 
 def _processes(text: Any) -> Any:
@@ -190,7 +190,7 @@ class Settings(BaseSettings):
     aws_default_region: str | None = Field(None, validation_alias="AWS_DEFAULT_REGION")
 
     def need(self, name: str, why: str) -> Any:
-        """Return the setting's value. Raises `SettingsError` if it is not set."""
+        """Return the setting's value. Raise `SettingsError` if it is not set."""
         value = getattr(self, name)
         if value is None:
             raise SettingsError(f"{PREFIX}{name.upper()} is not set: {why}")
@@ -203,7 +203,7 @@ class Settings(BaseSettings):
 
     @property
     def ticket_secrets(self) -> tuple[str, ...]:
-        """The secrets of tickets, likewise: by default the auth tokens."""
+        """The secrets of tickets, the one in use first; by default the auth tokens."""
         return several(self.ticket_secret) or self.auth_tokens
 
     @property
@@ -217,16 +217,16 @@ class Settings(BaseSettings):
         return self.twilio_account_sid, self.auth_tokens[0]
 
     def prefixed(self, name: str) -> str:
-        """A topic, group or transactional id with the configured prefix."""
+        """Return the name of a topic, group or transactional id with the configured prefix."""
         return self.topic_prefix + name
 
     def region(self) -> str:
-        """The AWS region that boto3 would take, else us-east-1."""
+        """Return the AWS region that boto3 would use, else us-east-1."""
         return self.aws_region or self.aws_default_region or "us-east-1"
 
 
 def load(env_file: Path | None = Path(".env"), **overrides: Any) -> Settings:
-    """Return the settings of this process. Raises `SettingsError` that names each wrong variable.
+    """Return the settings of this process. Raise `SettingsError` that names each wrong variable.
 
     The variables of `env_file` are first added to the environment, unless they are set there
     already, so that boto3 finds its own settings too. If FLEXCAPTURE_NO_ENV_FILE is set, the file
@@ -250,8 +250,8 @@ def load(env_file: Path | None = Path(".env"), **overrides: Any) -> Settings:
 
 
 def _insecure_kafka(settings: Settings) -> str | None:
-    """Say what would send Kafka's credentials in clear text, or silently not at all; None: all is
-    well."""
+    """Return which setting would send Kafka's credentials in clear text, or silently not send them;
+    None if there is none."""
     protocol, mechanism = settings.kafka_security_protocol, settings.kafka_sasl_mechanism
     if not protocol.startswith("SASL_"):
         for name in ("username", "password", "token_provider"):

@@ -6,12 +6,12 @@ log = structlog.get_logger(__name__)
 
 SAY_EVERY_S = 60.0
 SAY_OTHER_S = 10.0
-"""A reason that differs from the last one is logged after this time already."""
+"""A reason that differs from the last one is logged after this shorter time (s)."""
 
 
 class Lasting:
     """Log lines about a state that may last. `waiting` and `over` are the lines. Times are in
-    seconds of any clock that only grows."""
+    seconds of any monotonic clock."""
 
     def __init__(self, waiting: str, over: str) -> None:
         self._waiting = waiting

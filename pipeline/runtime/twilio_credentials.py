@@ -33,7 +33,8 @@ def _missing_for_requests(settings: Settings) -> Iterator[str]:
 
 
 def cannot_record(settings: Settings) -> list[str]:
-    """Return a sentence for each part of recording that does not work for lack of credentials."""
+    """Return a sentence for each part of recording that does not work because credentials are
+    missing."""
     found = []
     if missing := missing_for_requests(settings):
         found.append(f"no media stream is started or stopped: set {missing}")

@@ -1,5 +1,5 @@
-"""HTTP under Twilio's client library, for all of Twilio's REST APIs. `pipeline/twilio/urls.py` says
-where requests are sent."""
+"""The HTTP client under Twilio's client library, for all of Twilio's REST APIs.
+`pipeline/twilio/urls.py` determines the addresses of requests."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -61,7 +61,7 @@ class TwilioHttpClient(AsyncHttpClient):  # type: ignore[misc]
         timeout: float | None = None,  # noqa: ARG002 - the session has one
         allow_redirects: bool = False,
     ) -> Response:
-        """Send one request and return its response. Raises aiohttp's errors, and `ValueError` for a
+        """Send one request and return its response. Raise aiohttp's errors, and `ValueError` for a
         URL that is not of Twilio."""
         async with self._session.request(
             method,
@@ -87,7 +87,7 @@ def _fields(values: Values | None) -> Iterator[tuple[str, str]]:
 
 
 def checked(response: Response) -> dict[str, Any]:
-    """Return the JSON object of a response, {} if it is none. Raises `TwilioError` if the status
+    """Return the JSON object of a response, {} if it is none. Raise `TwilioError` if the status
     is no success."""
     status = int(response.status_code)
     try:

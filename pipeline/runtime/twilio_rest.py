@@ -11,6 +11,7 @@ from aiohttp import ClientError
 from twilio.base.exceptions import TwilioException
 from twilio.rest import Client
 
+from pipeline.error_text import typed_error_text
 from pipeline.runtime.settings import Settings, SettingsError
 from pipeline.runtime.twilio_http import TwilioError, TwilioHttpClient, Values, checked
 from pipeline.twilio.errors import TOO_MANY, ErrorVerdict, health_of_twilio
@@ -49,7 +50,7 @@ class RestClient:
 
     async def exchange(self, method: str, url: str, values: Values) -> dict[str, Any]:
         """Send one request; return the JSON object of its answer. `values`: the form of a POST, the
-        query of other methods. Raises `TwilioError`."""
+        query of other methods. Raise `TwilioError`."""
         arguments = {"data": values} if method == "POST" else {"params": values}
         try:
             response = await self._client.request_async(method, url, **arguments)
@@ -57,7 +58,7 @@ class RestClient:
             raise TwilioError(0, None, f"no answer within {self._timeout_s:g} s") from None
         except (ClientError, OSError, ValueError, TwilioException) as error:
             # Not its repr: an error of the client may hold the request with its headers.
-            raise TwilioError(0, None, f"{type(error).__name__}: {error}"[:300]) from None
+            raise TwilioError(0, None, typed_error_text(error)[:300]) from None
         self._note_date(response.headers)
         return checked(response)
 
@@ -65,7 +66,7 @@ class RestClient:
         try:
             self._dates(parsedate_to_datetime((headers or {}).get("Date", "")).timestamp())
         except (ValueError, TypeError, OverflowError, OSError):
-            return  # an answer without a date says nothing of clocks
+            return  # an answer without a date shows nothing about clocks
 
 
 def is_throttled(error: TwilioError) -> bool:
@@ -74,8 +75,8 @@ def is_throttled(error: TwilioError) -> bool:
 
 
 def is_passing(error: Exception, *, is_safe: bool) -> bool:
-    """Return whether a request that failed so may be repeated: it was throttled, or Twilio failed
-    and it `is_safe` to carry it out twice."""
+    """Return whether a request that failed with this error may be repeated: it was throttled, or
+    Twilio failed and it `is_safe` to carry it out twice."""
     if not isinstance(error, TwilioError):
         return False
     if is_throttled(error):
@@ -84,7 +85,7 @@ def is_passing(error: Exception, *, is_safe: bool) -> bool:
 
 
 def account_of(settings: Settings) -> tuple[str, tuple[str, str]]:
-    """Return the account SID and the credentials. Raises `SettingsError` if they are not set."""
+    """Return the account SID and the credentials. Raise `SettingsError` if they are not set."""
     account = settings.need("twilio_account_sid", "SID of the account, AC...")
     if (credentials := settings.rest_credentials) is None:
         raise SettingsError(

@@ -19,6 +19,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, ObjectStore, S3Store
 
+from pipeline.error_text import typed_error_text
 from pipeline.store.files import Directory, write_all
 
 _PART_BYTES = 8 * 1024 * 1024
@@ -26,8 +27,8 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class StoreError(OSError):
-    """The store failed: disk full, no permission, bucket refused or out of reach. Earlier content
-    is still there; a retry is safe."""
+    """The store failed: disk full, no permission, bucket refused or unreachable. Earlier content
+    still exists, and a retry is safe."""
 
 
 class AudioStore:
@@ -60,9 +61,9 @@ class AudioStore:
                 await asyncio.to_thread(self.files.write, key, (data,))
 
     async def put_new(self, key: str, data: bytes) -> bool:
-        """Store `data` under `key`, unless there is an object. Return whether it was stored; it is
-        durable on return. Of several writers one succeeds. If the answer of a bucket is lost, False
-        may mean that this very call has stored it."""
+        """Store `data` under `key`, unless an object exists there. Return whether it was stored; it
+        is durable on return. If there are several writers, one succeeds. If the answer of a bucket
+        is lost, False may mean that this call has stored it."""
         with as_store_error(missing=True):
             if self.files is not None:
                 return await asyncio.to_thread(self.files.write_new, key, (data,))
@@ -77,7 +78,7 @@ class AudioStore:
     async def put_chunks(self, key: str, chunks: AsyncIterable[bytes | bytearray]) -> None:
         """Store the pieces that `chunks` yields, in order, as one object, without holding all of it
         in memory. Nothing is visible under `key` until it is complete. If `chunks` raises, nothing
-        stays, and the error is passed on. The object is durable on return."""
+        is kept, and the error is passed on. The object is durable on return."""
         if self.files is not None:
             await self._write_chunks(self.files, key, chunks)
         else:
@@ -171,8 +172,8 @@ def as_store_error(*, missing: bool = False) -> Iterator[None]:
     except (OSError, BaseError) as error:
         if isinstance(error, FileNotFoundError) and not missing:
             raise
-        first_line = str(error).partition("\n")[0]
-        raise StoreError(f"{type(error).__name__}: {first_line}") from error
+        first_line = typed_error_text(error).partition("\n")[0]
+        raise StoreError(first_line) from error
 
 
 def _bucket(name: str, prefix: str) -> S3Store:

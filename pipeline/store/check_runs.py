@@ -22,8 +22,8 @@ class CheckRuns:
 
     @retry(on=IntegrityError, attempts=5, timeout=30, wait_initial=0.05, wait_max=0.5)
     def save(self, run: CheckRun) -> None:
-        """Put the results in the place of those of the run before. Of runs that end at the same
-        time, one is kept, as a whole."""
+        """Replace the results of the previous run. If runs end at the same time, all results of one
+        of them are kept."""
         rows = [
             {
                 "position": position,

@@ -32,7 +32,7 @@ class Directory:
         with self.written(chunks) as partial:
             self.make_directory(target.parent)
             try:
-                os.link(partial, target)  # unlike a rename, this replaces nothing
+                os.link(partial, target)  # unlike a rename, this never replaces a file
             except FileExistsError:
                 is_new = False
             else:

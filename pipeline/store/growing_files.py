@@ -1,8 +1,8 @@
-"""Files that grow in the place from which they are read in the end: a recording so far.
+"""Files that grow at their final place, such as the WAV of an unfinished recording.
 
-Their content counts only after `sync`. They may contain more than that: a process that continues
-writes the same bytes to the same places. A write touches no other bytes, so that late writes of a
-process that was paused for long, and no longer has the recording, do no harm.
+Their content counts only after `sync`. They may contain more: a process that continues writes the
+same bytes to the same places. A write touches no other bytes, so late writes of a process that was
+paused for a long time, and no longer owns the recording, do no harm.
 
 Every function blocks: call it in a thread.
 """
@@ -59,9 +59,9 @@ class Drafts:
                     _scatter(file, piece.data, piece.position, piece.step)
 
     def sync(self, keys: Iterable[str]) -> None:
-        """Make all that was written to these files durable; new files need `sync_names` of their
-        directory too. After an error it is not known how much was written; a second call would
-        prove nothing. Missing files are skipped: they were finished, or deleted."""
+        """Make everything written to these files durable. New files also need `sync_names` of their
+        directory. After an error it is not known how much was written, and a second call would not
+        show it. Missing files are skipped: they were finished or deleted."""
         for key in keys:
             with suppress(FileNotFoundError), self._opened(key, new=False) as file:
                 os.fdatasync(file)

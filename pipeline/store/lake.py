@@ -1,7 +1,7 @@
-"""The lake: files of records, each written once, as the landers of all partitions agree on them.
+"""The lake: files of records that the landers agree on, so that each is written once.
 
-See `pipeline.lake.layout` for the keys. All that landers agree on is in the lake itself: a consumer
-group, its offsets and its fencing are not needed for that each record is landed once.
+See `pipeline.lake.layout` for the keys. Everything that landers agree on is in the lake itself. The
+consumer group, its offsets and its fencing are not needed to land each record exactly once.
 """
 
 from pipeline.lake.layout import FORMAT, MARKER, PartitionRef, day_from, day_text, start_of
@@ -24,7 +24,7 @@ class Lake:
 
     async def check(self) -> None:
         """Check that the store never replaces an object. Raise `ReplacesObjects`."""
-        for _ in range(2):  # after the first there is a marker in any case
+        for _ in range(2):  # after the first pass the marker exists in any case
             is_new = await self._store.put_new(MARKER, FORMAT)
         if is_new:
             raise ReplacesObjects("the store ignores `If-None-Match: *`: it would replace objects")

@@ -1,8 +1,8 @@
 """The database's tables. Times are whole milliseconds since the Unix epoch, UTC.
 
-All tables except the console's and `check_results` are made from the topics and can be made from
-them again.
-`console_audit` cannot: it is append-only, by triggers of the migration, and must be kept.
+All tables except the console's and `check_results` are derived from the topics and can be made
+again from them. `console_audit` cannot: it is append-only, by triggers of the migration, and must
+be kept.
 """
 
 from typing import Any

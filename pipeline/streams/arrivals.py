@@ -1,7 +1,7 @@
-"""Which media streams Twilio started without their audio ever reaching a gateway. Pure.
+"""Find the media streams that Twilio started and that never reached a gateway. Pure.
 
-Twilio answers "started" before it opens the WebSocket. A wrong public URL, a broken load balancer
-or a refused handshake show only in what does not follow: no gateway reports the media stream.
+Twilio answers "started" before it opens the WebSocket. The only sign of a wrong public URL, a
+broken load balancer or a refused handshake is that no gateway reports the media stream.
 """
 
 from collections.abc import Iterable
@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 ARRIVAL_MS = 10_000
-"""A media stream that was started is at a gateway within this."""
+"""A started media stream must reach a gateway within this time (ms)."""
 REPORTED_MS = 10 * 60_000
-"""How long one that did not arrive is reported, unless a later one arrives before."""
+"""How long (ms) a media stream that did not arrive is reported, unless a later one arrives."""
 REMEMBERED = 50_000
-"""How many media streams are remembered of which nothing more is expected."""
+"""How many media streams are remembered after their arrival or their end."""
 
 Key = tuple[str, int]
 """Task SID and generation."""
@@ -36,10 +36,9 @@ class _Start:
 
 
 class Arrivals:
-    """The media streams that this process started. Times are ms, of one clock, the caller's.
+    """The media streams that this process started. Times are ms of the caller's clock.
 
-    What gateways report is taken in any order, also before the start that it belongs to, and any
-    number of times.
+    Reports of gateways may come in any order, before the start that they belong to, and repeatedly.
     """
 
     def __init__(self) -> None:
@@ -50,24 +49,24 @@ class Arrivals:
         self._arrived_at = -1
 
     def started(self, task_sid: str, generation: int, now: int) -> None:
-        """Take in that Twilio started a media stream."""
+        """Note that Twilio started a media stream."""
         key = task_sid, generation
         if key not in self._settled:
             self._pending.setdefault(key, _Start(now, now + ARRIVAL_MS))
 
     def opened(self, task_sid: str, generation: int, now: int) -> None:
-        """Take in that a gateway has the media stream. One without a generation, which a customer's
-        own flow started, is ignored: it may use another URL."""
+        """Note that a gateway has the media stream. Ignore one without a generation: a customer's
+        own flow started it, maybe with another URL."""
         if generation > 0:
             self._arrived_at = max(self._arrived_at, now)
             self._settle((task_sid, generation))
 
     def stopped(self, task_sid: str, generation: int) -> None:
-        """Take in that the media stream is not wanted any more: it need not arrive."""
+        """Note that the media stream is no longer wanted: it need not arrive."""
         self._settle((task_sid, generation))
 
     def refused(self, task_sid: str, generation: int, reason: str) -> None:
-        """Take in that a gateway refused the media stream's handshake."""
+        """Note that a gateway refused the media stream's handshake."""
         _remember(self._refusals, (task_sid, generation), reason)
 
     def _settle(self, key: Key) -> None:
@@ -81,9 +80,10 @@ class Arrivals:
         return any(start.due_at <= now for start in self._pending.values())
 
     def expire(self, now: int) -> int:
-        """Count those that should have arrived by `now` as missing; return how many there are.
+        """Count the media streams that should have arrived by `now` as missing; return their
+        number.
 
-        Call it only if all reports that were made until `now` have been taken in.
+        Call this only if all reports up to `now` have been handled.
         """
         due = {key: start for key, start in self._pending.items() if start.due_at <= now}
         for key, start in due.items():
@@ -93,13 +93,14 @@ class Arrivals:
         return len(due)
 
     def postpone(self, now: int) -> None:
-        """Give all that are pending their whole time again: reports could not be read."""
+        """Restart the time limit of all pending media streams, because reports could not be
+        read."""
         for key, start in self._pending.items():
             self._pending[key] = replace(start, due_at=now + ARRIVAL_MS)
 
     def missing(self, now: int) -> MissingSocket | None:
-        """Return what did not arrive: none of it if a media stream arrived after its start, or if
-        it has been reported for `REPORTED_MS`."""
+        """Return the missing media streams. Leave out those after which another one arrived, and
+        those reported for `REPORTED_MS`."""
         self._missing = {
             key: start
             for key, start in self._missing.items()

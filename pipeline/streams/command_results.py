@@ -1,4 +1,4 @@
-"""What the adapter's answer to a command means for a call's media streams."""
+"""Apply the adapter's answer to a command to the state of a call's media streams."""
 
 from dataclasses import replace
 
@@ -11,29 +11,34 @@ from schemas.records import CallStreams, CommandAnswered, ManagedStream
 from schemas.states import ReasonCode, StreamPhase, StreamState
 
 LISTED, NO_CONFERENCE = "listed", "no-conference"
-"""Outcomes: Twilio lists a conference for the task, or none, so that there is no leg to ask for."""
+"""Outcomes: Twilio lists a conference for the task, or none. Without one there is no leg to
+stream."""
 FIND_FAILED = "failed"
-"""Outcome: Twilio refused the question for a conference."""
+"""Outcome: Twilio refused the request for the task's conferences."""
 
 OPENING_MS = 5_000
-"""A media stream that Twilio says it started is at a gateway within this."""
+"""After Twilio answered that a media stream started, it must reach a gateway within this time
+(ms)."""
 CONFLICT_MS = 2_000
-"""The same where Twilio said only that one of this name is there already."""
+"""The same if Twilio answered only that a media stream of this name exists already."""
 CLOSING_MS = 2_000
-"""A media stream that Twilio says it stopped has left its gateway within this."""
+"""After Twilio answered that a media stream stopped, its gateway must report the end within this
+time (ms)."""
 MAX_ATTEMPTS = 3
-"""A start that fails this often, and does not merely expire, gives its generation up."""
+"""After this many failures of a start, expired commands aside, its generation is given up."""
 GONE = Reason("failed: Twilio does not find the leg in progress", ReasonCode.LEG_NOT_IN_PROGRESS)
 """Why the media stream of a named leg failed."""
 MAX_ASKING_MS = 60_000
-"""The longest pause between asking for a leg that was streamed before and is not there now."""
+"""The longest pause (ms) between requests for a leg that was streamed before and is not in progress
+now."""
 
 
 def answered(
     state: CallStreams, event: CommandAnswered, now: int, *, inbound: bool = False
 ) -> CallStreams:
-    """The adapter carried a command out, or gave it up. Answers to older attempts tell nothing.
-    `inbound`: the customer called, so that the leg was in progress before an agent accepted."""
+    """Handle the adapter's answer to a command: done, or given up. Ignore answers to older
+    attempts. `inbound`: the customer called, so the leg was in progress before an agent
+    accepted."""
     task = state.task_sid
     for own in state.media_streams:
         if own.attempt and event.command_id == start_command_id(task, own.generation, own.attempt):
@@ -57,7 +62,7 @@ def _start_answered(
             return replace(told, phase=StreamPhase.ANSWERED, due_at=now + wait)
         return _not_started(state, own, event, now, inbound=inbound)
     if is_over(own) and not own.closed and told.stream_sid != own.stream_sid:
-        # It was started after all: the stop found nothing.
+        # It was started, although the stop found nothing to stop.
         return to_stop(told, reason_of(own), now)
     return told
 
@@ -83,10 +88,10 @@ def _not_started(
     if event.outcome == "expired":
         wait = _asking_pause_ms(state, own, event)
     elif event.outcome == "superseded":
-        # By a command that was sent before a crash and is not known any more.
+        # Started by a command that was sent before a crash and is no longer known.
         wait = 1_000
     elif own.attempt >= MAX_ATTEMPTS:
-        # Maybe it's the name: stop what may be there, take another.
+        # The name may be the reason: stop any media stream of that name, and use another name.
         own = replace(own, state=StreamState.FAILED)
         refused = f"failed: Twilio refused it ({event.detail})"
         return to_stop(own, Reason(refused, ReasonCode.TWILIO_REFUSED), now)
@@ -96,8 +101,8 @@ def _not_started(
 
 
 def _is_of_earlier_call(state: CallStreams, own: ManagedStream, event: CommandAnswered) -> bool:
-    """Whether the named leg of an inbound call is that of an earlier one: Twilio did not find it in
-    progress until the start expired."""
+    """Return whether the named leg of an inbound call belongs to an earlier call: Twilio did not
+    find it in progress until the start expired."""
     gone = event.code in {CALL_NOT_IN_PROGRESS, *NOT_FOUND} or (
         event.code is None and event.detail == NoLeg.NO_CONFERENCE.value
     )
@@ -106,7 +111,7 @@ def _is_of_earlier_call(state: CallStreams, own: ManagedStream, event: CommandAn
 
 
 def _never_there(own: ManagedStream, reason: Reason) -> ManagedStream:
-    """The same, failed: nothing was started, so nothing must be stopped."""
+    """Return the media stream as failed. Nothing was started, so nothing must be stopped."""
     return replace(
         own,
         state=StreamState.FAILED,
@@ -118,8 +123,9 @@ def _never_there(own: ManagedStream, reason: Reason) -> ManagedStream:
 
 
 def _asking_pause_ms(state: CallStreams, own: ManagedStream, event: CommandAnswered) -> int:
-    """A leg that rings is asked for without a pause: it may be answered at any moment. One that was
-    streamed before and is gone has most likely hung up, and the event that says so is lost."""
+    """Return the pause (ms) before the leg is requested again. A ringing leg is requested without a
+    pause, because it may be answered at any moment. A leg that was streamed before and is gone has
+    most likely hung up, and the event of that was lost."""
     gone = event.code in {None, CALL_NOT_IN_PROGRESS, *NOT_FOUND}
     if not (event.attempts and gone and was_streamed(state, own.call_sid)):
         return 0

@@ -1,15 +1,16 @@
-"""Whether a task without a known leg has a conference at all: when Twilio is asked. Pure.
+"""Decide when to ask Twilio whether a task without a known leg has a conference. Pure.
 
-Callbacks and voicemail are tasks of the channel `voice` that no call belongs to, and at first an
-outbound call looks the same. So no media stream is started before there is a leg to ask for:
-`FindConference` asks whether Twilio lists a conference for the task, one HTTP request each. Once it
-does, a start looks the leg up there. While it does not, the pauses grow:
+Callbacks and voicemail are tasks of the channel `voice` without a call, and an outbound call looks
+the same at first. So no media stream is started before a leg is known or can be looked up.
+`FindConference` asks whether Twilio lists a conference for the task; each costs one HTTP request.
+Once Twilio lists one, a start looks the leg up there. Until then, the pauses between requests grow:
 
 - at most `MAX_EARLY` requests in the first `EARLY_MS`, later one in `LONG_PAUSE_MS`;
-- a sign of a call in the events (a leg, a conference) asks at once and makes the pauses short
-  again, `MAX_RESTARTS` times at most.
+- after a sign of a call in the events (a leg, a conference) the next request is sent at once, and
+  the pauses are short again; this happens at most `MAX_RESTARTS` times.
 
-All of it is kept in the call's state, so that no restart of a process begins anew.
+All this is kept in the call's state, so that a restart of a process does not begin the search
+again.
 """
 
 from dataclasses import replace
@@ -31,31 +32,32 @@ FIND = "find"
 """The `command` of an answer to a `FindConference`."""
 
 PAUSES_MS = (1_000, 1_500, 2_500, 4_000, 6_000)
-"""After the first request, the second one, ..."""
+"""The pauses (ms) after the first request, the second one, ..."""
 LONG_PAUSE_MS = 30_000
 RESTARTED_AT = 2
-"""From which of the pauses a sign of a call continues."""
+"""The index of the pause with which the search continues after a sign of a call."""
 MAX_RESTARTS = 5
 EARLY_MS = 20_000
 MAX_EARLY = 7
-"""One less than Twilio may be asked: a request is repeated if the adapter is killed."""
+"""One less than the permitted number of requests, because a request is repeated if the adapter is
+killed."""
 EXPIRY_MS = 10_000
-"""A question that is not answered within this is answered `unknown`."""
+"""The adapter answers `unknown` if Twilio gives no answer within this time (ms)."""
 ANSWER_MS = EXPIRY_MS + 2_000
-"""After this, a question without an answer is lost."""
+"""After this time (ms), a question without an answer counts as lost."""
 UNKNOWN_PAUSE_MS = 1_000
-"""After an answer that says nothing: Twilio was asked in vain as long as the question lasted."""
+"""The pause (ms) after the answer `unknown`: Twilio did not answer until the question expired."""
 
 
 def signs_of_call(call: Call) -> int:
-    """Return how many signs of a leg or a conference the events show. It never falls."""
+    """Return the number of signs of a leg or a conference in the events. It never decreases."""
     facts = call.facts.keys() & {"conference_sid", "customer_joined", "worker_call_sid"}
     joined = sum("joined" in leg.milestones for leg in call.legs)
     return len(facts) + len(call.legs) + joined + ("conference-start" in call.milestones)
 
 
 def is_leg_unknown(state: CallStreams, demand: Demand) -> bool:
-    """Return whether there is no leg to ask for, nor a conference to look for one in."""
+    """Return whether no leg is known and there is no conference to look for one in."""
     is_listed = state.search is not None and state.search.listed
     return demand.call_sid is None and not is_listed
 
@@ -64,7 +66,7 @@ def searched(
     state: CallStreams, demand: Demand, signs: int, now: int
 ) -> tuple[CallStreams, tuple[FindConference, ...]]:
     """Return the state after the question that is due now, and the command that asks it. `signs`:
-    of a call, as `signs_of_call` counts them."""
+    the number of signs of a call (`signs_of_call`)."""
     is_wanted = demand.desired and demand.begins and not any(map(is_live, state.media_streams))
     if not is_wanted or not is_leg_unknown(state, demand) or now < state.not_before:
         return state, ()
@@ -90,7 +92,7 @@ def searched(
 
 
 def found(state: CallStreams, answer: CommandAnswered, now: int) -> CallStreams:
-    """Take in the answer to a `FindConference`. Answers to earlier questions say nothing."""
+    """Handle the answer to a `FindConference`. Ignore answers to earlier questions."""
     search = state.search
     if search is None or search.asked_at is None:
         return state
@@ -107,13 +109,13 @@ def found(state: CallStreams, answer: CommandAnswered, now: int) -> CallStreams:
 
 
 def conference_gone(state: CallStreams, now: int) -> CallStreams:
-    """Take in that a start found no conference: it is searched for again."""
+    """Note that a start found no conference: search for one again."""
     search = state.search or _begun(0, now)
     return replace(state, search=_paused(replace(search, listed=False, asked_at=None), now))
 
 
 def leg_gone(state: CallStreams, leg: str, now: int) -> CallStreams:
-    """Take in that a named leg is that of an earlier call: a conference is searched for instead."""
+    """Note that a named leg belongs to an earlier call: search for a conference instead."""
     search = state.search or _begun(0, now)
     return replace(state, search=replace(search, gone_leg=leg, step=len(PAUSES_MS)))
 
@@ -125,7 +127,7 @@ def without_gone_leg(state: CallStreams, demand: Demand) -> Demand:
 
 
 def has_no_conference(state: CallStreams) -> bool:
-    """Return whether Twilio was asked, and listed no conference, so that nothing is started."""
+    """Return whether Twilio was asked and listed no conference, so that nothing is started."""
     search = state.search
     if any(map(is_live, state.media_streams)):
         return False
@@ -139,7 +141,7 @@ def _begun(signs: int, now: int) -> ConferenceSearch:
 
 
 def _paused(search: ConferenceSearch, now: int) -> ConferenceSearch:
-    """The same after a request that listed none: when the next one may be."""
+    """Return the search with the time of the next request, after one that listed no conference."""
     requests = search.requests + 1
     is_early = search.step < len(PAUSES_MS) and not _is_exhausted(search, requests, now)
     pause = PAUSES_MS[search.step] if is_early else LONG_PAUSE_MS
@@ -147,7 +149,8 @@ def _paused(search: ConferenceSearch, now: int) -> ConferenceSearch:
 
 
 def _restarted(search: ConferenceSearch, signs: int, now: int) -> ConferenceSearch:
-    """The same with new signs of a call: asked at once, if that is not too often."""
+    """Return the search with new signs of a call. The next request is due at once, within the
+    limits."""
     search = replace(search, signs=signs)
     if search.restarts >= MAX_RESTARTS:
         return search
@@ -161,5 +164,5 @@ def _restarted(search: ConferenceSearch, signs: int, now: int) -> ConferenceSear
 
 
 def _is_exhausted(search: ConferenceSearch, requests: int, now: int) -> bool:
-    """Whether another request would be one too many for the first seconds."""
+    """Return whether another request would exceed the limit for the first seconds."""
     return requests >= MAX_EARLY and now < search.since + EARLY_MS

@@ -1,4 +1,4 @@
-"""The decision of a call in its state, and its record. Pure."""
+"""Decide whether a call is recorded, and make the record of the decision. Pure."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,10 +15,10 @@ from schemas.states import CallState
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The state of a call after it was decided whether it is recorded.
+    """The state of a call after a decision whether it is recorded.
 
     `decision`: None if the call's latest event is older than any call lasts. `is_over`: nothing
-    more is to be recorded. `published`: the record of the decision, if it is news.
+    further will be recorded. `published`: the record of the decision, or None if nothing changed.
     """
 
     state: CallStreams
@@ -30,11 +30,11 @@ class Judged:
 def judged(
     state: CallStreams, call: Call, seen: CallView, history: PolicyHistory, now: int
 ) -> Judged:
-    """Decide whether the call is recorded at `now` (ms). `call` is the latest version, `seen` its
-    view."""
+    """Decide whether the call is recorded at `now` (ms). `call`: its latest version; `seen`: the
+    view of that version."""
     state = replace(state, alone_since=_alone_since(state, seen, now))
     if now >= call.latest_event_at + LONGEST_MS:
-        # History that is brought in once more: a call that continues has events, or is swept.
+        # Old records that are replayed: a call that continues has newer events, or is swept.
         return Judged(state, None, is_over=True)
     decision = decide.decide(seen, history, now, state.alone_since)
     after, published = with_decision(state, decision, now, call, seen)
@@ -44,15 +44,15 @@ def judged(
 def with_decision(
     state: CallStreams, decision: Decision, now: int, call: Call, seen: CallView
 ) -> tuple[CallStreams, tuple[RecordingDecided, ...]]:
-    """Return the state with the decision of `now` (ms), and the record of it, if it is news.
-    `call`: the version of the call that it rests on, `seen`: its view."""
+    """Return the state with the decision at `now` (ms), and its record if the decision is new.
+    `call`: the version of the call that it is based on; `seen`: the view of that version."""
     if not decide.is_news(decision, state.decision, state.reason_kind):
         return state, ()
     told, reason = decide.published(decision, state.decision)
     code = decide.reason_code(decision, told)
     reservation_sid = decide.reservation_of(decision, seen)
-    # Readers tell a call's decisions apart, and order them, by `at`. Records that Kafka appended
-    # together have one timestamp, and may bring several decisions.
+    # Readers distinguish and order a call's decisions by `at`. Records that Kafka appended together
+    # have the same timestamp, and may lead to several decisions.
     at = now if state.decided_at is None else max(now, state.decided_at + 1)
     decided = RecordingDecided(
         task_sid=state.task_sid,
@@ -81,7 +81,7 @@ def with_decision(
 @lru_cache(maxsize=2_048)
 def seen_call(data: bytes) -> tuple[Call, CallView]:
     """Return an encoded version of a call, and its view."""
-    # A call at rest is looked at on every tick: it is decoded once.
+    # Cached: a call at rest is handled on every tick, and should be decoded only once.
     call = decode(data)
     assert isinstance(call, Call)
     return call, view(call)

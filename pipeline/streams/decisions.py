@@ -1,7 +1,7 @@
-"""The stream manager's decisions without its media streams: no command follows from them. Pure.
+"""The stream manager's decisions without media streams and commands. Pure.
 
-Decisions depend on the call's versions, the monitored list and the time alone. So they can be made
-again from the log, with another list or other rules, without Twilio.
+Decisions depend only on the call's versions, the monitored list and the time. So they can be
+computed again from the log, with another list or other rules, without Twilio.
 """
 
 from dataclasses import dataclass, replace
@@ -25,8 +25,8 @@ from schemas.records import (
 
 @dataclass(frozen=True, slots=True)
 class DecisionStep:
-    """The state that follows (the same object: unchanged; None: forget the call), and the decisions
-    to publish."""
+    """The next state (the same object: unchanged; None: forget the call), and the decisions to
+    publish."""
 
     state: CallStreams | None
     published: tuple[RecordingDecided, ...] = ()
@@ -35,7 +35,7 @@ class DecisionStep:
 def on_call(
     task_sid: str, state: CallStreams | None, call: Call, history: PolicyHistory, now: int
 ) -> DecisionStep:
-    """Take in a version of the call that came at `now` (ms, log time)."""
+    """Handle a version of the call that was published at `now` (ms, log time)."""
     before = state or unknown_call(task_sid)
     if call.revision <= before.revision:
         return DecisionStep(state)
@@ -55,8 +55,8 @@ def on_tick(state: CallStreams, history: PolicyHistory, now: int) -> DecisionSte
 def learned_from(
     state: CallStreams | None, answer: CommandAnswered, history: PolicyHistory, now: int
 ) -> tuple[CallAlias | LegFetched, ...]:
-    """Return the records that the stream manager makes of the adapter's answer at `now` (ms, log
-    time): the legs in the task's conference, and the ends of a leg."""
+    """Return the records that follow from the adapter's answer at `now` (ms, log time): the legs in
+    the task's conference, and the ends of a leg."""
     found = None
     if answer.command == FETCH and state is not None and state.call is not None:
         found = leg_fetched(seen_call(state.call)[0], answer, history, now)
@@ -64,8 +64,8 @@ def learned_from(
 
 
 def wakes_at(state: CallStreams) -> int:
-    """Return the time (ms) of the tick at which the call must be looked at again: every tick, until
-    it is over."""
+    """Return the time (ms) of the tick that must handle the call again: every tick until the call
+    is over."""
     return 0 if state.ended_at is None else forgotten_at(state)
 
 

@@ -1,25 +1,25 @@
-"""The gateways' signs of life in this process, measured by the clock of the ticks.
+"""The gateways' signs of life as this process received them, measured by the ticks' clock.
 
-This is memory of one process, and lost with it. Its loss only delays a verdict: silence
-counts from when ticks began to come regularly, for while they do not, Kafka, who writes the ticks
-or this process itself was away, and nothing can be said about the gateways.
+They are kept in memory only. After a restart, it takes longer until a silent gateway is recognized:
+silence counts only while ticks arrive regularly. If they do not, Kafka, the writer of the ticks or
+this process itself was unavailable, and nothing is known about the gateways.
 """
 
 from dataclasses import dataclass, replace
 from enum import Enum
 
 SILENT_MS = 10_000
-"""A gateway that is not heard for this long is taken for dead; it speaks every 2 s."""
+"""A gateway without a sign of life for this long (ms) counts as dead. It sends one every 2 s."""
 REGULAR_MS = 3_000
-"""Ticks that are not further apart come regularly."""
+"""The greatest distance (ms) between ticks that still counts as regular."""
 STALE_AFTER_MS = 3_000
-"""The clock of the ticks may be behind the records of other partitions by so much."""
+"""How far (ms) the ticks may be behind the records of other partitions."""
 FORGET_MS = 60 * 60_000
-"""A gateway is remembered for so long after it was last heard."""
+"""How long (ms) a gateway is remembered after its last sign of life."""
 
 
 class Fate(Enum):
-    """The known state of a gateway's life."""
+    """What is known about the process of a gateway that had a certain epoch."""
 
     ALIVE = "heard lately"
     UNKNOWN = "not heard, but not for long enough to tell"
@@ -36,9 +36,10 @@ class _Heard:
 
 
 class Gateways:
-    """The fate of gateways, from each tick and each sign of life.
+    """Derives the fate of gateways from ticks and signs of life.
 
-    `steady_since`: since when ticks have come regularly (ms, their clock); None: none came yet.
+    `steady_since`: since when ticks have been regular (ms, their clock); None before the first
+    tick.
     """
 
     def __init__(self, steady_since: int | None = None) -> None:
@@ -47,13 +48,13 @@ class Gateways:
         self._heard: dict[str, _Heard] = {}
 
     def ticked(self, now: int) -> None:
-        """A tick of that time came; those of different partitions may come in any order."""
+        """Note a tick with that time. Ticks of different partitions may come in any order."""
         if self.steady_since is None or now - self._now > REGULAR_MS:
             self.steady_since = now
         self._now = max(self._now, now)
 
     def heard(self, gateway: str, epoch: int) -> None:
-        """The gateway lives, in that epoch."""
+        """Note a sign of life of the gateway in that epoch."""
         before = self._heard.get(gateway)
         if before is None:
             since = self._now - FORGET_MS
@@ -64,10 +65,10 @@ class Gateways:
             self._heard[gateway] = replace(before, at=self._now)
 
     def fate(self, gateway: str, epoch: int, since: int | None = None) -> Fate:
-        """What became of a gateway that was alive in that epoch, and took a media stream in at
-        `since` (ms; None: not known). An epoch that is not the greatest one is over. If the media
-        stream was taken in after the greater epoch was heard, its gateway is alive all the same:
-        two processes have one name, or epochs went back."""
+        """Return the fate of the gateway process with that epoch, which accepted a media stream at
+        `since` (ms; None: not known). A process ends when a greater epoch of its name begins. If
+        the media stream was accepted after the greater epoch was heard, its gateway is alive
+        nevertheless: two processes share a name, or epochs decreased."""
         known = self._heard.get(gateway)
         if known is not None and known.epoch > epoch:
             is_stale = since is not None and since > known.epoch_since + STALE_AFTER_MS

@@ -1,6 +1,7 @@
-"""Reports of gateways and Twilio on media streams, and the meaning of a gateway's silence.
+"""Apply the reports of gateways and Twilio about media streams, and a gateway's silence, to a
+call's state.
 
-Each function takes in reports in any order and however often, and sends nothing.
+Each function accepts reports in any order and repeatedly, and sends nothing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,19 +33,20 @@ from schemas.records import (
 from schemas.states import ReasonCode, StreamPhase, StreamState
 
 YOUNG_MS = 10_000
-"""A media stream that ends before this counts as a failure."""
+"""A media stream that ends before it has run this long (ms) counts as a failure."""
 AFTER_STOP_MS = 1_000
-"""Twilio ended it: most likely the call is over, and the event that says so is on its way."""
+"""The wait (ms) after Twilio ended a media stream: most likely the call is over, and the event of
+its end will follow."""
 REPORT_MS = 12_000
-"""After Twilio reported the end, the gateway reports it within this time: the socket ends, or
-nothing comes on it for 5 s and it answers no ping for another 5 s."""
+"""After Twilio reported the end, the gateway reports it within this time (ms): the socket ends, or
+it sends nothing for 5 s and answers no ping for another 5 s."""
 HOPE_MS = 1_000
-"""A media stream that Twilio started before a gateway comes up was perhaps on its way to the one
-that was down: it is hoped for this long after its start, and not for longer."""
+"""A media stream that Twilio started before a gateway came up may have been on its way to the
+process that was down. It may still arrive within this time (ms) after its start."""
 
 ATTENTIVE_MS = 15 * 60_000
-"""The end of a media stream on a silent gateway is expected for so long after the end of its call.
-A gateway that comes back later reads the decision and closes the socket itself."""
+"""How long (ms) after the end of a call the end of its media stream on a silent gateway is still
+expected. A gateway that returns later reads the decision and closes the socket itself."""
 
 TOO_MANY = Reason("stopped: a media stream too many", ReasonCode.ONE_STREAM_TOO_MANY)
 ENDS: Mapping[str, Reason] = {
@@ -62,27 +64,27 @@ ENDS: Mapping[str, Reason] = {
         ReasonCode.NOT_TO_BE_RECORDED,
     ),
 }
-"""Why a media stream is over that should run, by the reason of its `MediaStreamClosed`."""
+"""Why a media stream ended that should be running, by the reason in its `MediaStreamClosed`."""
 REPLACED = Reason("ended: its gateway died and started again", ReasonCode.GATEWAY_REPLACED)
-"""Why a media stream ended: a later life of its gateway was reported."""
+"""Why a media stream ended: its gateway was reported to have started again."""
 STALE = Reason("ended: its gateway had announced a later epoch", ReasonCode.GATEWAY_STALE)
-"""Why a media stream ended: it runs, but on a gateway that counts as replaced."""
+"""Why a media stream ended: it is running on a gateway that counts as replaced."""
 SILENT = Reason("ended: its gateway has not been heard for 10 s", ReasonCode.GATEWAY_SILENT)
 """Why a media stream ended: its gateway may be cut off, or dead."""
 
 
 def opened(state: CallStreams, event: MediaStreamOpened, now: int) -> CallStreams:
-    """A gateway took a media stream in."""
+    """Handle the report that a gateway accepted a media stream."""
     known = _by_sid(state, event.stream_sid)
     if known is not None and known.opened_at is not None:
-        return state  # told again
+        return state  # reported before
     own = find(state, lambda m: m.generation == event.generation > 0)
     if own is not None and own.opened_at is None:
         return put(state, own, _arrived(own, event, now))
     newest = newest_generation(state)
     if own is None and newest < event.generation <= MAX_GENERATION:
-        # Started before a crash in which the knowledge of it was lost. Whether it may continue,
-        # and why, is decided as for any other.
+        # Started before a crash, and forgotten in it. Whether it may continue is decided as for any
+        # other.
         found = new_stream(event.generation, StreamState.STARTING, NO_REASON, now)
         if any(map(is_live, state.media_streams)):
             found = to_stop(found, TOO_MANY, now)
@@ -103,12 +105,13 @@ def _arrived(own: ManagedStream, event: MediaStreamOpened, now: int) -> ManagedS
     )
     if own.state == StreamState.STARTING:
         return replace(known, state=StreamState.RUNNING, phase=StreamPhase.QUIET, due_at=None)
-    # It must not run any more: whatever stop was sent may have come before it was there.
+    # It must not run any more. A stop that was sent may have reached Twilio before the media stream
+    # existed.
     return to_stop(replace(known, state=StreamState.STOPPING), reason_of(own), now)
 
 
 def closed(state: CallStreams, event: MediaStreamClosed, now: int) -> CallStreams:
-    """A gateway's media stream ended."""
+    """Handle the report that a media stream ended at its gateway."""
     ended = _by_sid(state, event.stream_sid)
     if ended is None or ended.closed:
         return state
@@ -118,7 +121,8 @@ def closed(state: CallStreams, event: MediaStreamClosed, now: int) -> CallStream
 
 
 def _ended(state: CallStreams, ended: ManagedStream, now: int, wait: int) -> CallStreams:
-    """After the end of a media stream: when the next one may start, if it should have continued."""
+    """Return the state after the end of a media stream. If it should have continued, the next one
+    may start after `wait` (ms)."""
     if not is_live(ended):
         return state
     lived = now - (now if ended.opened_at is None else ended.opened_at)
@@ -127,8 +131,8 @@ def _ended(state: CallStreams, ended: ManagedStream, now: int, wait: int) -> Cal
 
 
 def gateway_started(state: CallStreams, event: GatewayStarted, now: int) -> CallStreams:
-    """A gateway came up: what its earlier epochs held is gone, and what should have come while it
-    was down will not."""
+    """Handle the start of a gateway. Media streams of its earlier epochs are gone, and those that
+    should have arrived while it was down will not arrive."""
     for media_stream in state.media_streams:
         if (
             media_stream.gateway == event.gateway
@@ -152,9 +156,9 @@ def _hoped_for(awaited: ManagedStream, now: int) -> ManagedStream:
 
 
 def buried(state: CallStreams, gateways: Gateways, now: int) -> CallStreams:
-    """The state without the media streams on gateways that are gone, as far as this process has
-    heard. One that was given up is stopped again if its gateway is heard after all, and still holds
-    it."""
+    """Return the state without the media streams on gateways that are gone, as far as this process
+    knows. If such a gateway sends a sign of life later and still has the media stream, it is
+    stopped again."""
     for media_stream in state.media_streams:
         if media_stream.gateway is None or media_stream.closed:
             continue
@@ -180,8 +184,8 @@ def _is_long_over(state: CallStreams, now: int) -> bool:
 
 
 def _given_up(media_stream: ManagedStream, reason: Reason, now: int) -> ManagedStream:
-    """Its gateway may live on, cut off, and hold it still: Twilio is asked to stop it, and its word
-    is all that can be had."""
+    """Return the media stream as one to stop. Its gateway may still be running, cut off, with the
+    media stream open. So Twilio is asked to stop it, and only Twilio's answer can be expected."""
     if is_live(media_stream):
         return to_stop(media_stream, reason, now)
     if media_stream.phase == StreamPhase.ANSWERED:
@@ -190,8 +194,8 @@ def _given_up(media_stream: ManagedStream, reason: Reason, now: int) -> ManagedS
 
 
 def reported(state: CallStreams, reports: Iterable[ReportedStream], now: int) -> CallStreams:
-    """Take in Twilio's status callbacks. Only ends count: a gateway reports that a media stream
-    runs."""
+    """Handle Twilio's status callbacks. Only reported ends are used: gateways report which media
+    streams run."""
     for report in reports:
         if report.milestones.keys() & {"stopped", "error"}:
             own = _by_sid(state, report.stream_sid)

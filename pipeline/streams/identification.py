@@ -1,10 +1,9 @@
-"""The ends of legs that nothing identifies. Pure.
+"""Ask Twilio for the ends of legs that no event identifies. Pure.
 
 Twilio is asked for the ends of a leg (`FetchLeg`) if a monitored worker's reservation is open and
-no leg of the worker is known to be in the call: the leg may be the one on which the worker came
-back. The answer goes to the tracker (`LegFetched` on `cti.resolved`), which takes the ends into the
-call as it does those that events name. So the next version of the call identifies the leg, for
-every reader of `calls`.
+no leg of the worker is known to be in the call: the worker may have returned on that leg. The
+answer goes to the tracker (`LegFetched` on `cti.resolved`), which treats the ends like those in
+events. The next version of the call then identifies the leg, for every reader of `calls`.
 """
 
 from collections.abc import Iterable
@@ -25,20 +24,21 @@ FETCH = "fetch"
 """The `command` of an answer to a `FetchLeg`."""
 
 UNIDENTIFIED_MS = 2_000
-"""If no worker is absent, a leg is asked for only after this: an event may identify it."""
+"""If no worker is absent, the ends of a leg are requested only after this time (ms), because an
+event may identify it."""
 EXPIRY_MS = 4_000
-"""A question that is not answered within this is answered `unknown`."""
+"""The adapter answers `unknown` if Twilio gives no answer within this time (ms)."""
 ANSWER_MS = EXPIRY_MS + 2_000
-"""After this, a question without an answer is lost."""
+"""After this time (ms), a question without an answer counts as lost."""
 MAX_PAUSE_MS = 30_000
 MAX_ATTEMPTS = 10
 MAX_LEGS = 20
-"""The ends of at most so many legs of a call are asked for."""
+"""The greatest number of legs of a call for which ends are requested."""
 
 
 def unidentified(seen: CallView, history: PolicyHistory, now: int) -> tuple[str, ...]:
-    """Return the legs that must be identified at `now` (ms) to know if a monitored worker is in the
-    call."""
+    """Return the legs that must be identified at `now` (ms) to decide whether a monitored worker is
+    in the call."""
     if (
         seen.state not in (CallState.ACTIVE, CallState.ENDED)
         or seen.direction == Direction.INTERNAL
@@ -64,9 +64,9 @@ def unidentified(seen: CallView, history: PolicyHistory, now: int) -> tuple[str,
 def fetches(
     state: CallStreams, legs: Iterable[str], known_ends: tuple[str, ...], now: int
 ) -> tuple[CallStreams, tuple[FetchLeg, ...]]:
-    """Return the state and the commands that are due at `now` (ms). `known_ends`: of the
-    call's workers and of the customer. A question about a leg
-    that is not among `legs` any more is dropped."""
+    """Return the state and the commands that are due at `now` (ms). `known_ends`: the ends of the
+    call's workers and of the customer. Drop questions about legs that are no longer among
+    `legs`."""
     legs = tuple(legs)
     if not legs and not state.fetches:
         return state, ()
@@ -84,13 +84,12 @@ def fetches(
 
 
 def is_asking(state: CallStreams) -> bool:
-    """Return whether the ends of a leg are to be asked for, now or later."""
+    """Return whether the ends of a leg must be requested, now or later."""
     return any(f.due_at is not None and f.attempt < MAX_ATTEMPTS for f in state.fetches)
 
 
 def fetched(state: CallStreams, answer: CommandAnswered, now: int) -> CallStreams:
-    """Take in the answer to a `FetchLeg`: an `unknown` one is asked again after 1, 2, 4, ...
-    seconds."""
+    """Handle the answer to a `FetchLeg`. After `unknown`, ask again after 1, 2, 4, ... seconds."""
 
     def after(known: LegFetch) -> LegFetch:
         if known.call_sid != answer.call_sid or known.due_at is None:
@@ -108,7 +107,7 @@ def fetched(state: CallStreams, answer: CommandAnswered, now: int) -> CallStream
 def leg_fetched(
     call: Call, answer: CommandAnswered, history: PolicyHistory, now: int
 ) -> LegFetched | None:
-    """Return the record for the tracker; None if Twilio did not know the leg."""
+    """Return the record for the tracker, or None if Twilio does not know the leg."""
     ends = leg_ends(answer.call_from, answer.call_to, answer.call_direction)
     if answer.outcome != "done" or answer.call_sid is None:
         return None
@@ -125,9 +124,10 @@ def leg_fetched(
 
 
 def _candidates(seen: CallView, ends: frozenset[str]) -> tuple[Leg, ...]:
-    """The legs that may be a worker's: not identified, some Flex client's, joined muted, named
-    as the customer's while the worker had the task, or the customer's by a label alone. `ends`: of
-    workers, as other calls stated them."""
+    """Return the legs that may be a worker's: those that are not identified, that belong to some
+    Flex client, that joined muted, that attributes named as the customer's while the worker had the
+    task, or that only a label shows to be the customer's. `ends`: the ends of workers, as other
+    calls stated them."""
     later = seen.legs.names and seen.legs.names.later
     return (
         *(leg for leg in seen.legs.unknown if _may_be_at(leg, ends)),

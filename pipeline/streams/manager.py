@@ -1,5 +1,5 @@
-"""The stream manager's core: from a call's versions, the monitored list and the reports of
-media streams, to decisions and commands. Pure; `agents/stream_manager.py` carries it out.
+"""The stream manager's core: it turns a call's versions, the monitored list and reports about media
+streams into decisions and commands. Pure; `agents/stream_manager.py` carries them out.
 """
 
 from dataclasses import dataclass, replace
@@ -62,8 +62,8 @@ from schemas.records import (
 from schemas.states import Direction, ReasonCode, RecordingDecision
 
 FORGET_MS = 5 * 60 * 60_000
-"""The state of a call that is over goes this long after it last changed: later than the tracker's,
-which would else publish a version of a call that is not known here any more."""
+"""The state of a call that is over is forgotten this long (ms) after its last change: later than
+the tracker's state, so that the tracker publishes no version of a call that is unknown here."""
 
 UNKNOWN_CALL = Reason("stopped: the call is not known", ReasonCode.CALL_UNKNOWN)
 LONG_OVER = Reason("stopped: the call is long over", ReasonCode.CALL_LONG_OVER)
@@ -75,8 +75,8 @@ Own = RecordingDecided | MediaStreamChanged
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """The state that follows (the very same: nothing changed; None: forget the call) and the
-    records to publish, in this order."""
+    """The next state (the same object: unchanged; None: forget the call) and the records to
+    publish, in this order."""
 
     state: CallStreams | None
     told: tuple[Told, ...] = ()
@@ -92,12 +92,12 @@ def on_record(
     gateways: Gateways | None = None,
     hasty: bool = False,
 ) -> Next:
-    """The state after a record of `calls` or `stream.events`, at `now` (ms, the record's time).
-    `gateways`: their signs of life in this process; None: all of them live. `hasty`: the record is
-    of long ago, and others that wait may take back what it says: no media stream is started by it,
-    but by the next record or tick that is not."""
+    """Return the step for a record of `calls` or `stream.events` at `now` (ms, the record's time).
+    `gateways`: the signs of life in this process; None: all gateways are alive. `hasty`: the record
+    is old, and waiting records may supersede it. Then no media stream is started now, but at the
+    next record or tick that is not `hasty`."""
     before = state or unknown_call(task_sid)
-    now = max(now, before.seen_at)  # several topics, one clock: it never runs backwards
+    now = max(now, before.seen_at)  # the records come from several topics
     match record:
         case Call():
             after = _with_call(before, record)
@@ -124,10 +124,10 @@ def on_tick(
     gateways: Gateways | None = None,
     hasty: bool = False,
 ) -> Next:
-    """The state as time has passed: due commands, a changed list, a gateway that fell silent, and
-    the end of remembering. `gateways`, `hasty`: as in `on_record`."""
+    """Return the step for the passage of time: due commands, a changed list, a gateway that became
+    silent, and the time to forget the call. `gateways`, `hasty`: as in `on_record`."""
     if now < state.seen_at:
-        return Next(state)  # a tick from before the known state
+        return Next(state)  # a tick older than the state
     if is_at_rest(state):
         return Next(None if now >= forgotten_at(state) else state)
     return _settled(state, state, history, now, gateways, hasty=hasty)
@@ -141,23 +141,24 @@ def on_own(
     gateways: Gateways | None = None,
     starts: bool = True,
 ) -> Next:
-    """The manager's own record, read again. It is no news except after a crash between publishing
-    it and keeping the state. Records that led to it come once more; a tick does not, so what one
-    decided is decided again, as of then. If the result is another one, records did lead to it.
-    `gateways` as in `on_record`; a started media stream is no longer hasty. `starts`: if any is."""
+    """Handle one of the manager's own records when it is read back. It matters only after a crash
+    between publishing it and keeping the state. Records that led to it are delivered again, but
+    ticks are not. So compute the step of a tick at the record's time; if its result differs, a
+    record led to the published one. `gateways`: as in `on_record`. Starts are allowed, unless
+    `starts` is False."""
     if record.at > state.seen_at:
         again = on_tick(state, history, record.at, gateways=gateways, hasty=not starts)
         return again if _was_told(record, again.told) else Next(state)
     if _is_lost_beginning(state, record):
-        # A later version of the call was read first: its end must still be published.
+        # A later version of the call was read first, but the decision must still end.
         after = replace(state, decision=RecordingDecision.RECORD)
         return _settled(state, after, history, state.seen_at, gateways, hasty=True)
     return Next(state)
 
 
 def _was_told(record: Own, told: tuple[Told, ...]) -> bool:
-    """Whether the record is among those. One of an earlier release has no codes, nor what led to
-    it."""
+    """Return whether the record is among `told`. A record of an earlier release has no codes and no
+    cause."""
     if record.reason_code is not None:
         return record in told
     same = [each for each in told if isinstance(each, RecordingDecided | MediaStreamChanged)]
@@ -170,20 +171,20 @@ def _without_cause(record: Own) -> Own:
 
 
 def _is_lost_beginning(state: CallStreams, record: Own) -> bool:
-    """Whether the first "record" of the call was published, and is not known here."""
+    """Return whether the call's first decision to record was published, and is not in the state."""
     begun = isinstance(record, RecordingDecided) and record.decision == RecordingDecision.RECORD
     return begun and state.decision in (None, RecordingDecision.DO_NOT_RECORD)
 
 
 def is_at_rest(state: CallStreams) -> bool:
-    """Whether nothing is left to do for the call but to forget it."""
+    """Return whether nothing remains to be done for the call, except to forget it."""
     if state.ended_at is None or is_asking(state):
         return False
     return all(is_over(each) and not may_be_held(each) for each in state.media_streams)
 
 
 def forgotten_at(state: CallStreams) -> int:
-    """When the state of a call at rest goes."""
+    """Return when (ms) the state of a call at rest is forgotten."""
     return max(state.ended_at or 0, state.seen_at) + FORGET_MS
 
 
@@ -213,7 +214,7 @@ def _answered(state: CallStreams, answer: CommandAnswered, now: int) -> CallStre
 def _fetched(
     state: CallStreams, record: Seen, history: PolicyHistory, now: int
 ) -> tuple[LegFetched, ...]:
-    """The record for the tracker, once for each time that the answer is read."""
+    """Return the record for the tracker, if any: published each time the answer is read."""
     if not isinstance(record, CommandAnswered) or record.command != FETCH or state.call is None:
         return ()
     found = leg_fetched(seen_call(state.call)[0], record, history, now)
@@ -267,8 +268,8 @@ def _settled(
 def _streamed(
     state: CallStreams, demand: Demand, now: int, gateways: Gateways
 ) -> tuple[CallStreams, tuple[Command | FindConference, ...]]:
-    """Move the media streams towards the demand. Nothing is started without a leg to ask for, or a
-    conference to look for one in."""
+    """Move the media streams towards the demand. Start nothing unless a leg is known, or a
+    conference in which to look for one."""
     signs = 0 if state.call is None else signs_of_call(seen_call(state.call)[0])
     demand = without_gone_leg(state, demand)
     state, finds = searched(state, demand, signs, now)

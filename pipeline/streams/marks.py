@@ -1,5 +1,5 @@
-"""What marks the customer's leg and a worker's in a conference: call SIDs and labels, lower case,
-and the ends of legs, in normal form (`pipeline/calls/ends`). Pure."""
+"""The marks by which the customer's and a worker's leg are recognized in a conference: call SIDs
+and labels in lower case, and ends of legs in normal form (`pipeline/calls/ends.py`). Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from schemas.records import Call, Leg
 
 
 def worker_marks(call: Call, seen: CallView) -> tuple[str, ...]:
-    """Return the call SIDs and labels that mark a leg as a worker's own. Those that mark the
-    customer's are left out: a worker may be called anything."""
+    """Return the call SIDs and labels that mark a leg as a worker's own. Leave out marks of the
+    customer's leg, because a worker may have any name."""
     own = [leg.call_sid for leg, owners in seen.legs.workers if owners]
     names = [mark for reservation in call.reservations for mark in workers.marks(reservation)]
     marks = _lowered([*WORKER_LABELS, *names, *own])
@@ -25,8 +25,8 @@ def worker_marks(call: Call, seen: CallView) -> tuple[str, ...]:
 
 
 def worker_ends(call: Call, known: Workers, now: int) -> tuple[str, ...]:
-    """Return the ends at which the call's workers are called, as reservations state them, and as
-    any call stated them that counts at `now` (ms)."""
+    """Return the ends at which the call's workers are called: those stated in its reservations, and
+    those stated in any call that are valid at `now` (ms)."""
     ends = {end for reservation in call.reservations for end in workers.own_ends(reservation)}
     for reservation in call.reservations:
         ends |= known.ends_at(workers.value(reservation.facts, "worker_sid"), now)
@@ -34,9 +34,9 @@ def worker_ends(call: Call, known: Workers, now: int) -> tuple[str, ...]:
 
 
 def customer_marks(seen: CallView, earlier_legs: Iterable[str] = ()) -> tuple[str, ...]:
-    """Return the call SIDs and labels that mark a leg as the customer's; `earlier_legs`: call SIDs
-    that were streamed as the customer's before. A leg that attributes named late is left out, and
-    one for which its label alone speaks."""
+    """Return the call SIDs and labels that mark a leg as the customer's. `earlier_legs`: call SIDs
+    that were streamed as the customer's before. Leave out legs that attributes named late, and legs
+    with a label as their only evidence."""
     sure = seen.customer_call_sid if seen.customer_leg_is_sure else None
     legs = [
         leg.call_sid
@@ -48,14 +48,15 @@ def customer_marks(seen: CallView, earlier_legs: Iterable[str] = ()) -> tuple[st
 
 
 def _is_shown(seen: CallView, leg: Leg) -> bool:
-    """Whether more than late attributes speaks for the leg. It may be the worker's own."""
+    """Return whether there is other evidence for the leg than attributes that named it late.
+    Without any, it may be the worker's own."""
     names = seen.legs.names
     is_named_late = names is not None and leg.call_sid == names.later
     return not is_named_late or is_shown_late(leg, end_of(seen.customer))
 
 
 def customer_ends(seen: CallView) -> tuple[str, ...]:
-    """Return the customer's end, if it is known and not hidden."""
+    """Return the customer's end, or nothing if it is hidden or not known."""
     end = end_of(seen.customer)
     return () if end is None else (end,)
 
@@ -88,7 +89,7 @@ class FetchedCall:
 
 
 class NoLeg(Enum):
-    """Why there is no leg to stream; each may change, so it is asked again."""
+    """Why there is no leg to stream. Each reason may change, so the look-up is repeated."""
 
     NO_CONFERENCE = "Twilio lists no conference for the task"
     NOBODY = "no customer leg in the conference"

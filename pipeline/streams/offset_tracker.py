@@ -1,4 +1,4 @@
-"""Which offset of a partition may be committed while its records are handled out of order."""
+"""Track which offset of a partition may be committed while its records are handled out of order."""
 
 from collections import OrderedDict
 
@@ -6,8 +6,8 @@ from collections import OrderedDict
 class UnfinishedOffsets:
     """The offsets of one partition that are being handled.
 
-    `begin` is called for each record in the order of the partition, `finish` in any order; then
-    `committable` is where a successor must begin: at the smallest offset not finished.
+    Call `begin` for each record in the order of the partition, and `finish` in any order.
+    `committable` is then the smallest offset that is not finished, at which a successor must begin.
     """
 
     def __init__(self) -> None:
@@ -15,9 +15,9 @@ class UnfinishedOffsets:
         self._next = 0
 
     def begin(self, offset: int, at: int = 0) -> bool:
-        """The record at `offset`, written at `at` (ms), is being handled from now on. False: it was
-        begun before, as happens if a partition is read again from what was committed; nothing
-        changes then."""
+        """Note that the record at `offset`, written at `at` (ms), is being handled. Return False,
+        and change nothing, if it was begun before: a partition may be read again from the committed
+        offset."""
         if offset < self._next:
             return False
         self._open[offset] = at
@@ -25,24 +25,24 @@ class UnfinishedOffsets:
         return True
 
     def finish(self, offset: int) -> None:
-        """It need not be handled again. Finishing it twice changes nothing."""
+        """Note that the record need not be handled again. This may be repeated."""
         self._open.pop(offset, None)
 
     @property
     def committable(self) -> int | None:
-        """The offset to commit; None where nothing was begun yet."""
+        """Return the offset to commit, or None if no record was begun yet."""
         if self._open:
             return next(iter(self._open))
         return self._next or None
 
     @property
     def read_up_to(self) -> int:
-        """The offset after the last record that was begun; 0 if none was."""
+        """Return the offset after the last record that was begun, or 0 if there is none."""
         return self._next
 
     @property
     def oldest(self) -> int | None:
-        """When the first record that is not finished was written (ms); None if all are."""
+        """Return when the first unfinished record was written (ms), or None if all are finished."""
         return next(iter(self._open.values()), None)
 
     def __len__(self) -> int:

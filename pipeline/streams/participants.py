@@ -1,9 +1,9 @@
-"""The customer's leg among the participants that the Conference API lists. Pure.
+"""Find the customer's leg among the participants that the Conference API lists. Pure.
 
-The evidence is that of `pipeline/calls/legs`, with the ends that Twilio gives for each leg. A leg
-is the customer's because of its SID, its ends or its label, in this order; else because it is the
-only one beside a worker's own leg that can be. If two legs may be the customer's, or the only one
-may be an agent's, there is none to stream yet.
+The evidence is that of `pipeline/calls/legs.py`, with the ends that Twilio gives for each leg. A
+leg is the customer's by its SID, its ends or its label, in this order, or else because it is the
+only candidate beside a worker's own leg. If two legs may be the customer's, or if the only
+candidate may be an agent's, there is no leg to stream yet.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from schemas.fast_dataclass import dataclass
 from schemas.records import StartDuplicateStream, VerifyLeg
 
 MAX_FETCHED = 20
-"""The ends of at most so many legs of a conference are fetched."""
+"""The greatest number of legs of a conference for which ends are fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Marks:
 
 
 def marks_in(command: StartDuplicateStream | VerifyLeg) -> Marks:
-    """Return what the command says of the call's legs."""
+    """Return the marks of the call's legs that are in the command."""
     return Marks(
         frozenset(command.worker_marks),
         frozenset(command.customer_marks),
@@ -52,8 +52,8 @@ class _Role(Enum):
 
 
 def without_ends(participants: Sequence[Participant], marks: Marks) -> tuple[str, ...]:
-    """Return the legs of which the ends must be known to choose the customer's; none if SIDs
-    decide, or labels that show a worker's leg and the customer's."""
+    """Return the legs for which the ends are needed to choose the customer's leg; none if SIDs
+    decide, or labels that show both a worker's leg and the customer's."""
     present = [p for p in participants if not p.coaching]
     roles = [_role(p, marks, NO_ENDS) for p in present]
     if roles.count(_Role.CUSTOMER_BY_SID) == 1:
@@ -63,7 +63,7 @@ def without_ends(participants: Sequence[Participant], marks: Marks) -> tuple[str
         return ()
     named = marks.workers
     if len(present) > 1:
-        named -= WORKER_LABELS  # they name no worker: a customer's leg may have such a label
+        named -= WORKER_LABELS  # these labels name no worker: a customer's leg may have one
     asked = [p.call_sid for p in present if _label(p) not in named]
     return tuple(asked[:MAX_FETCHED])
 
@@ -71,8 +71,8 @@ def without_ends(participants: Sequence[Participant], marks: Marks) -> tuple[str
 def customer_leg(
     participants: Sequence[Participant], marks: Marks, ends: Mapping[str, LegEnds]
 ) -> Participant | NoLeg:
-    """Return the customer's leg, or why there is none to stream. `ends`: of each leg, as far as
-    they are known, by call SID."""
+    """Return the customer's leg, or why there is none to stream. `ends`: the known ends of each
+    leg, by call SID."""
     roles = [
         (p, _role(p, marks, ends.get(p.call_sid, NO_ENDS))) for p in participants if not p.coaching
     ]
@@ -90,8 +90,8 @@ def customer_leg(
 
 
 def _has_own_leg(roles: Sequence[tuple[Participant, _Role]], marks: Marks) -> bool:
-    """Whether a worker's own leg is among them. If no end of a worker is known, an agent's phone is
-    taken for it."""
+    """Return whether a worker's own leg is among them. If no end of a worker is known, an agent's
+    phone counts as one."""
     found = {role for _, role in roles}
     return _Role.WORKER in found or (not marks.worker_ends and _Role.AGENT_PHONE in found)
 
@@ -99,7 +99,8 @@ def _has_own_leg(roles: Sequence[tuple[Participant, _Role]], marks: Marks) -> bo
 def _checked(
     leg: Participant | NoLeg, role: _Role, roles: Sequence[tuple[Participant, _Role]]
 ) -> Participant | NoLeg:
-    """The same, unless only its label speaks for it, and it joined a call that was complete."""
+    """Return the leg, unless its label is the only evidence and it joined a call that was already
+    complete."""
     if isinstance(leg, NoLeg) or role is not _Role.CUSTOMER_BY_LABEL:
         return leg
     earlier = {each for p, each in roles if 0 < p.joined_at < leg.joined_at}
@@ -107,7 +108,7 @@ def _checked(
 
 
 def _connected(candidates: Sequence[Participant]) -> Participant | NoLeg:
-    """The only one that is connected; of several the only one that is labelled."""
+    """Return the only connected leg, or if several are connected, the only labelled one."""
     connected = [p for p in candidates if p.status.lower() in ("", "connected")]
     if not candidates:
         return NoLeg.NOBODY
@@ -134,7 +135,7 @@ def _role(participant: Participant, marks: Marks, ends: LegEnds) -> _Role:
         return _Role.CUSTOMER_BY_LABEL
     if sid in marks.workers or label in marks.workers:
         return _Role.WORKER
-    # The worker is called at the customer's own end: only the other legs can decide.
+    # The worker is called at the same end as the customer, so only the other legs can decide.
     return _Role.UNKNOWN if is_customers else _role_by_elimination(participant, marks, ends)
 
 

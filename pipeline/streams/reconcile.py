@@ -1,8 +1,8 @@
-"""Moves the media streams that are towards those that should be.
+"""Move the actual media streams of a call towards the wanted ones.
 
-Level-triggered: `reconcile` looks at the whole state, on every record and tick alike, so that a
-lost or repeated record corrects itself. Exactly one media stream of the customer's leg runs while
-the call must be recorded, and none otherwise.
+Level-triggered: `reconcile` compares the whole state on every record and every tick, so that the
+effect of a lost or repeated record is corrected. While the call must be recorded, exactly one media
+stream of the customer's leg runs; otherwise none.
 """
 
 from dataclasses import dataclass, replace
@@ -30,26 +30,26 @@ from schemas.states import ReasonCode, StreamPhase, StreamState
 
 START_EXPIRY_MS = 30_000
 PROBE_EXPIRY_MS = 5_000
-"""For a leg that was streamed before, and that an earlier command could not start again."""
+"""The same for a leg that was streamed before and that an earlier command could not start again."""
 STOP_EXPIRY_MS = 15_000
 REPEAT_MS = 3_000
-"""An unanswered command is sent once more after this, in case it was lost."""
+"""An unanswered command is sent once more after this time (ms), in case it was lost."""
 GRACE_MS = 2_000
-"""What the answer to an expired command may take."""
+"""How long (ms) after its expiry a command may still be answered."""
 NEVER_REACHED = Reason(
     "failed: started, but never reached a gateway", ReasonCode.NEVER_REACHED_GATEWAY
 )
-"""Why a media stream failed that Twilio says it started."""
+"""Why a media stream failed although Twilio answered that it started."""
 KEPT = 20
-"""How many media streams that are over are remembered."""
+"""The number of ended media streams that are remembered."""
 
 Command = StartDuplicateStream | StopDuplicateStream
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """Whether a media stream should run, why, and how the leg is known. `begins` False: a running
-    one continues, none is started."""
+    """Whether a media stream should run, why, and how its leg is known. `begins` False: a running
+    one continues, but none is started."""
 
     desired: bool
     reason: Reason
@@ -66,11 +66,11 @@ class Demand:
 def reconcile(
     state: CallStreams, demand: Demand, now: int, steady_since: int | None = 0
 ) -> tuple[CallStreams, tuple[Command, ...]]:
-    """The next state, and the commands that lead to the demanded one. At rest (nothing
-    due, demand met) both are unchanged and empty.
+    """Return the next state, and the commands that move the media streams towards the demand. If
+    the demand is met and nothing is due, the state is unchanged and there is no command.
 
-    `steady_since`: since when the log's clock has gone without a break, None where that is not
-    known; only in such time is a gateway's silence held against a media stream.
+    `steady_since`: since when the log's clock has run without a break; None if that is not known. A
+    gateway's silence counts only during that time.
     """
     patient = steady_since is None or now < steady_since + OPENING_MS
     streams: list[ManagedStream] = []
@@ -99,7 +99,7 @@ def reconcile(
 def changes(
     before: CallStreams | None, after: CallStreams, now: int
 ) -> tuple[MediaStreamChanged, ...]:
-    """What changed between two states, for others to see."""
+    """Return the records of what changed between two states."""
     known = {_identity(m): _shown(m) for m in before.media_streams} if before else {}
     return tuple(
         MediaStreamChanged(
@@ -134,8 +134,8 @@ def _shown(media_stream: ManagedStream) -> tuple[object, ...]:
 def _unwanted(
     media_stream: ManagedStream, demand: Demand, now: int, *, patient: bool
 ) -> ManagedStream:
-    """The same, on its way out if it should not run, or if it never came. One that was found, and
-    not started by a known command, runs for the reason that holds now."""
+    """Return the media stream, to be stopped if it should not run or never arrived. One that was
+    not started by a known command gets the present reason."""
     if not is_live(media_stream):
         return media_stream
     if not demand.desired:
@@ -151,7 +151,7 @@ def _unwanted(
 def _due(
     state: CallStreams, media_stream: ManagedStream, demand: Demand, now: int
 ) -> tuple[ManagedStream, Command | None]:
-    """The same after its due step, and the command to send."""
+    """Return the media stream after its due step, and the command to send."""
     if _leg_is_another(media_stream, demand):
         return _attempt(state, media_stream, demand, now)
     if not _is_due(media_stream, now):
@@ -161,7 +161,7 @@ def _due(
     if media_stream.state != StreamState.STARTING:
         return _next_stop(state, media_stream, now)
     if media_stream.phase == StreamPhase.ANSWERED:
-        return media_stream, None  # patience
+        return media_stream, None  # not due yet
     return _attempt(state, media_stream, demand, now)
 
 
@@ -179,7 +179,8 @@ def _is_due(media_stream: ManagedStream, now: int) -> bool:
 def _repeat(
     state: CallStreams, media_stream: ManagedStream, demand: Demand
 ) -> tuple[ManagedStream, Command]:
-    """The same command once more, and the time until its answer must be there."""
+    """Return the media stream with its command sent once more, and the time by which the answer
+    must arrive."""
     if media_stream.state == StreamState.STARTING:
         lasting = _start_expiry_ms(state, media_stream)
         command: Command = _start(state, media_stream, demand)
@@ -268,8 +269,8 @@ def _stop(state: CallStreams, media_stream: ManagedStream) -> StopDuplicateStrea
 
 
 def _remembered(streams: list[ManagedStream]) -> tuple[ManagedStream, ...]:
-    """The media streams without the oldest of those that are over. The newest generation stays, for
-    the next one counts on from it."""
+    """Return the media streams without the oldest ones that are over. Keep the newest generation,
+    because the next one counts from it."""
     surplus = sum(map(is_over, streams)) - KEPT
     newest = max((m.generation for m in streams), default=0)
     kept: list[ManagedStream] = []

@@ -1,7 +1,8 @@
-"""Calls that Twilio's lists show only hours later. Pure.
+"""Recognize calls that became known only hours later, from Twilio's lists. Pure.
 
 Events that were never delivered are added from Twilio's lists, hours or days later. If the end of
-such a call is not in the lists either, it seems to be in progress, and nothing must be started.
+such a call is missing from the lists too, the call seems to be in progress, but no media stream
+must be started.
 """
 
 from pipeline.calls.added import ADDED

@@ -1,8 +1,8 @@
 """The known state of a call's media streams.
 
 A media stream is *starting* from its first start command on, *running* once a gateway has it,
-*stopping* from its first stop command on, and at last *stopped*, or *failed* if it never came.
-`phase` and `due_at` say what is waited for, and until when:
+*stopping* from its first stop command on, and finally *stopped*, or *failed* if it never reached a
+gateway. `phase` says which event is awaited, and `due_at` until when:
 
     sent         a command is out; unanswered at `due_at`: repeat it
     repeated     the same command is out a second time; unanswered: the next attempt
@@ -11,8 +11,8 @@ A media stream is *starting* from its first start command on, *running* once a g
     backing-off  the command failed; at `due_at`: the next attempt
     quiet        nothing is waited for
 
-It is changed by `gateway_reports` (of gateways and Twilio), `command_results` (the adapter's
-answers), and `reconcile`, which alone sends commands.
+The state is changed by `gateway_reports` (reports of gateways and Twilio), `command_results` (the
+adapter's answers), and `reconcile`. Only `reconcile` sends commands.
 """
 
 from collections.abc import Callable
@@ -26,12 +26,13 @@ MAX_BACK_OFF_MS = 15_000
 
 
 def back_off_ms(failures: int) -> int:
-    """How long to wait after that many failures in a row: 0 after the first, then 1 s, 2 s, ..."""
+    """Return the wait (ms) after that many failures in a row: 0 after the first, then 1 s, 2 s,
+    ..."""
     return 0 if failures < 2 else min(1_000 << min(failures - 2, 10), MAX_BACK_OFF_MS)
 
 
 def unknown_call(task_sid: str) -> CallStreams:
-    """The state of a call of which nothing is known yet."""
+    """Return the state of a call about which nothing is known yet."""
     return CallStreams(
         task_sid=task_sid,
         call=None,
@@ -51,7 +52,7 @@ def unknown_call(task_sid: str) -> CallStreams:
 
 
 def new_stream(generation: int, state: StreamState, reason: Reason, now: int) -> ManagedStream:
-    """A media stream of which nothing else is known."""
+    """Return a media stream about which nothing else is known."""
     return ManagedStream(
         generation=generation,
         state=state,
@@ -73,12 +74,12 @@ def new_stream(generation: int, state: StreamState, reason: Reason, now: int) ->
 
 
 def is_live(media_stream: ManagedStream) -> bool:
-    """Whether it runs, or is on its way to."""
+    """Return whether the media stream is running or starting."""
     return media_stream.state in (StreamState.STARTING, StreamState.RUNNING)
 
 
 def is_over(media_stream: ManagedStream) -> bool:
-    """Whether nothing more is expected of it."""
+    """Return whether nothing further is expected of the media stream."""
     return media_stream.due_at is None and media_stream.state in (
         StreamState.STOPPED,
         StreamState.FAILED,
@@ -86,24 +87,25 @@ def is_over(media_stream: ManagedStream) -> bool:
 
 
 def may_be_held(media_stream: ManagedStream) -> bool:
-    """Return whether a gateway took the media stream in and has not reported its end."""
+    """Return whether a gateway accepted the media stream and has not reported its end."""
     return media_stream.gateway is not None and not media_stream.closed
 
 
 def newest_generation(state: CallStreams) -> int:
-    """The greatest generation so far, 0 for none."""
+    """Return the greatest generation so far, or 0."""
     return max((m.generation for m in state.media_streams), default=0)
 
 
 def was_streamed(state: CallStreams, call_sid: str | None) -> bool:
-    """Whether the leg was streamed before: then it was in progress, and does not ring."""
+    """Return whether the leg was streamed before, which means that it was in progress and is not
+    ringing."""
     return any(
         m.opened_at is not None and m.call_sid == call_sid is not None for m in state.media_streams
     )
 
 
 def stopped(media_stream: ManagedStream, reason: Reason, *, closed: bool) -> ManagedStream:
-    """The same, ended; `reason` counts if none was published before."""
+    """Return the media stream as ended. `reason` is used unless one was published before."""
     state = StreamState.FAILED if media_stream.state == StreamState.FAILED else StreamState.STOPPED
     told = reason if is_live(media_stream) else reason_of(media_stream)
     return replace(
@@ -118,7 +120,7 @@ def stopped(media_stream: ManagedStream, reason: Reason, *, closed: bool) -> Man
 
 
 def to_stop(media_stream: ManagedStream, reason: Reason, now: int) -> ManagedStream:
-    """The same, to be stopped at once; one that failed stays a failed one."""
+    """Return the media stream as one to stop at once. A failed one stays failed."""
     state = StreamState.FAILED if media_stream.state == StreamState.FAILED else StreamState.STOPPING
     return replace(
         media_stream,
@@ -131,18 +133,19 @@ def to_stop(media_stream: ManagedStream, reason: Reason, now: int) -> ManagedStr
 
 
 def failed(state: CallStreams, now: int) -> CallStreams:
-    """A media stream failed: the next one waits, the longer the more failed in a row."""
+    """Note that a media stream failed. The wait before the next one grows with the number of
+    failures in a row."""
     failures = state.failures + 1
     return replace(state, failures=failures, not_before=now + back_off_ms(failures))
 
 
 def find(state: CallStreams, suits: Callable[[ManagedStream], bool]) -> ManagedStream | None:
-    """The first media stream that suits."""
+    """Return the first media stream for which `suits` is true, or None."""
     return next((m for m in state.media_streams if suits(m)), None)
 
 
 def put(state: CallStreams, old: ManagedStream, new: ManagedStream) -> CallStreams:
-    """The state with `new` in the place of `old`; the very same if they are equal."""
+    """Return the state with `new` in the place of `old`; the same object if they are equal."""
     if new == old:
         return state
     streams = tuple(new if m is old else m for m in state.media_streams)

@@ -18,7 +18,7 @@ STREAM_TRANSITIONS = (
     Transition(StreamState.STOPPED, StreamState.STOPPING, "a gateway still holds it"),
     Transition(StreamState.FAILED, StreamState.STOPPING, "it reached a gateway after all"),
 )
-"""Transitions from one version of a call's state to the next. A version may take in a report and
+"""Transitions from one version of a call's state to the next. A version may include a report and
 the decision that follows it, so that `starting` need not come first."""
 
 LEG_TRANSITIONS = (

@@ -1,19 +1,19 @@
-"""Whether the legs that are streamed belong to the call. Pure.
+"""Verify that the streamed legs belong to the call. Pure.
 
 A leg that was known since the task's creation is streamed at once, and Twilio is asked right after
 (`VerifyLeg`). A leg that was found in the task's conference needs no further question. The answer
 has these results:
 
 - *confirmed*: the task's conference lists the leg;
-- *contradicted*: another task's conference lists it, or the task's conference has another
-  customer. The media stream ends, its recording is withheld, and the leg is never streamed again;
+- *contradicted*: another task's conference lists it, or the task's conference has another customer.
+  The media stream ends, its recording is withheld, and the leg is never streamed again;
 - *moved*: as *contradicted*, but the leg was confirmed before. The recording is not withheld;
-- *unknown*: there is no conference yet, or Twilio does not answer. It is asked again, after 1 s,
-  2 s, and so on up to 30 s, while the leg is streamed, and at once if the evidence changes.
+- *unknown*: there is no conference yet, or Twilio does not answer. The question is repeated while
+  the leg is streamed: after 1 s, 2 s, and so on up to 30 s, and at once if the evidence changes.
 
-A leg that is confirmed is asked about again only if Twilio shows it in another task's conference,
-or shows it there again. A leg that the adapter finds in the task's conference after it had moved to
-another one, or had been contradicted, is confirmed from then on.
+A confirmed leg is verified again only if Twilio shows it in another task's conference, or shows it
+there again. If the adapter finds a leg in the task's conference after it had moved or been
+contradicted, it is confirmed from then on.
 """
 
 from dataclasses import replace
@@ -36,17 +36,18 @@ FOREIGN_LEG = Reason("stopped: the leg belongs to another call", ReasonCode.LEG_
 MOVED_LEG = Reason("stopped: the leg moved to another call", ReasonCode.LEG_MOVED)
 OWN_LEG = Reason("stopped: the leg is an agent's own", ReasonCode.LEG_OF_AGENT)
 EXPIRY_MS = 4_000
-"""A question that is not answered within this is answered `unknown`."""
+"""The adapter answers `unknown` if Twilio gives no answer within this time (ms)."""
 ANSWER_MS = EXPIRY_MS + 2_000
-"""After this, a question without an answer is lost."""
+"""After this time (ms), a question without an answer counts as lost."""
 MAX_PAUSE_MS = 30_000
 UNVERIFIED_MS = 30_000
-"""A leg about which nothing is known for so long raises an alarm."""
+"""A leg that is streamed without an answer for this long (ms) raises an alarm."""
 MAX_LEGS = 20
 AT_ONCE_MS = 60_000
 MAX_AT_ONCE = 5
-"""In `AT_ONCE_MS`, so many questions about a leg are asked at once because of what attributes say,
-of what comes into the task's conference, or of another conference that had the leg before."""
+"""The greatest number of questions about a leg, within `AT_ONCE_MS`, that are asked without waiting
+because of attributes, of legs that join the task's conference, or of another conference that had
+the leg before."""
 
 _FINAL = (LegResult.CONTRADICTED, LegResult.MOVED)
 
@@ -57,7 +58,7 @@ def foreign_legs(state: CallStreams) -> frozenset[str]:
 
 
 def is_unverified(state: CallStreams, now: int) -> bool:
-    """Return whether a leg is streamed about which Twilio has said nothing for `UNVERIFIED_MS`."""
+    """Return whether a leg is being streamed without an answer from Twilio for `UNVERIFIED_MS`."""
     streamed = _streamed(state)
     return any(
         check.call_sid in streamed
@@ -68,7 +69,7 @@ def is_unverified(state: CallStreams, now: int) -> bool:
 
 
 def verified(state: CallStreams, answer: CommandAnswered, now: int) -> CallStreams:
-    """Take in the answer to a `VerifyLeg`. An answer to an earlier question is one, too."""
+    """Handle the answer to a `VerifyLeg`. Answers to earlier questions are used too."""
     check = _check_of(state, answer.call_sid)
     if check is None or check.result in _FINAL:
         return state
@@ -79,7 +80,8 @@ def verified(state: CallStreams, answer: CommandAnswered, now: int) -> CallStrea
         reason = MOVED_LEG if answer.outcome == LegResult.MOVED else FOREIGN_LEG
         return _without(after, foreign_legs(after), reason, now)
     if not is_open:
-        # An earlier answer confirms, but a question that later evidence led to stays open.
+        # An earlier answer may confirm the leg, but a question that later evidence caused stays
+        # open.
         is_news = answer.outcome == LegResult.CONFIRMED != check.result
         return _put(state, replace(check, result=LegResult.CONFIRMED)) if is_news else state
     if answer.outcome == LegResult.CONFIRMED:
@@ -91,12 +93,12 @@ def verified(state: CallStreams, answer: CommandAnswered, now: int) -> CallStrea
 
 
 def aliases_in(answer: object) -> tuple[CallAlias, ...]:
-    """Return the aliases that follow from an answer to a command. None if it is no such answer.
+    """Return the aliases that follow from an answer to a command; none for other records.
 
-    - The legs that Twilio listed in the task's conference: so each other task that names one of
-      them is informed.
-    - The leg of which the answer is `unknown`: so this task is informed of other tasks that have
-      come to be known since it named the leg, even if too many tasks name it.
+    - The legs that Twilio listed in the task's conference. Other tasks that name one of them are
+      informed.
+    - The leg of an answer `unknown`. This task is then informed of other tasks that became known
+      since it named the leg, even if too many tasks name it.
     """
     if not isinstance(answer, CommandAnswered):
         return ()
@@ -116,8 +118,8 @@ def aliases_in(answer: object) -> tuple[CallAlias, ...]:
 def found_in_conference(
     before: CallStreams, state: CallStreams, answer: CommandAnswered, now: int
 ) -> CallStreams:
-    """Take in that a start was done on a leg that the command did not name: the adapter found it in
-    the task's conference, maybe not for the first time."""
+    """Note that a start was carried out on a leg that the command did not name: the adapter found
+    the leg in the task's conference, maybe not for the first time."""
     leg = answer.call_sid
     if answer.outcome != "done" or leg is None or _has(before, answer) or not _has(state, answer):
         return state
@@ -128,7 +130,7 @@ def found_in_conference(
 
 
 def _has(state: CallStreams, answer: CommandAnswered) -> bool:
-    """Whether the media stream that the answer is about is one on the answer's leg."""
+    """Return whether the media stream of the answer is on the answer's leg."""
     return any(
         m.generation == answer.generation and m.call_sid == answer.call_sid and is_live(m)
         for m in state.media_streams
@@ -138,7 +140,7 @@ def _has(state: CallStreams, answer: CommandAnswered) -> bool:
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Facts that can change the answer to a question about a leg. `contested`: other tasks with the
-    leg; `signs`: of the call's own conference, as `conference_signs` counts them."""
+    leg; `signs`: the number of signs of the call's own conference (`conference_signs`)."""
 
     contested: Contested = Contested()
     signs: int = 0
@@ -147,7 +149,7 @@ class Evidence:
 def questions(
     state: CallStreams, demand: Demand, call: Call | None, now: int
 ) -> tuple[CallStreams, tuple[VerifyLeg, ...]]:
-    """Return the state with the questions of now, and the commands that ask them."""
+    """Return the state with the questions that are due at `now`, and the commands that ask them."""
     contested = {} if call is None else contested_legs(call)
     signs = 0 if call is None else conference_signs(call)
     commands: list[VerifyLeg] = []
@@ -186,8 +188,8 @@ def _begun(call_sid: str, known: Evidence, now: int) -> LegCheck:
 
 
 def _asked(check: LegCheck, known: Evidence, now: int) -> LegCheck | None:
-    """The check with one more question, if that is due; None if not. What Twilio says of other
-    conferences asks at once, and again about a leg that is confirmed."""
+    """Return the check with one more question, or None if none is due. If Twilio shows the leg in
+    another conference, a question is due at once, even if the leg is confirmed."""
     if check.result in _FINAL:
         return None
     lately = tuple(at for at in check.asked_at_once if at > now - AT_ONCE_MS)
@@ -205,8 +207,9 @@ def _asked(check: LegCheck, known: Evidence, now: int) -> LegCheck | None:
 
 
 def _is_news(check: LegCheck, known: Evidence) -> bool:
-    """Whether there is evidence that came after the latest question about the leg. An open question
-    sees the legs that have come into the task's conference."""
+    """Return whether there is evidence that is newer than the latest question about the leg. The
+    answer to an open question will take into account legs that joined the task's conference
+    meanwhile."""
     if check.result == LegResult.CONFIRMED:
         return False
     is_news_of_others = not set(known.contested.task_sids) <= set(check.other_task_sids)
@@ -224,7 +227,7 @@ def _with_evidence(check: LegCheck, known: Evidence) -> LegCheck:
 
 
 def _streamed(state: CallStreams) -> dict[str, int]:
-    """The legs that Twilio streams, as far as is known, each with a generation."""
+    """Return the legs that Twilio streams, as far as known, each with a generation."""
     return {
         m.call_sid: m.generation
         for m in state.media_streams

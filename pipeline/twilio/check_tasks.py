@@ -1,9 +1,9 @@
 """The task SIDs of test calls (`flexcapture twilio check-call`). Pure.
 
 A test call has no task at TaskRouter. It gets a task SID that begins with a constant of 64 bits, by
-which every process recognizes the audio of a test call: no policy decides about it, and it becomes
-neither a recording nor a contact. Only a ticket opens such a media stream, and only an operator
-with the tickets' secret can issue one.
+which every process recognizes the audio of a test call. No decision is made about a test call, and
+it becomes neither a recording nor a contact. Only a ticket opens such a media stream, and only an
+operator with the tickets' secret can issue one.
 """
 
 PREFIX = "WTc4ecca11c4ecca11"

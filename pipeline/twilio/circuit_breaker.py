@@ -5,9 +5,9 @@ It opens for one of two reasons:
 - the credentials are *refused*: either a request that belongs to no caller was refused, or that
   request got no answer and the requests of several callers were refused.
 
-A single caller's trouble does not open it. While it is open, only a probe may go out: one request
-at a time, each after a longer wait than the one before, whether that was answered or not. The first
-answer closes it.
+The trouble of a single caller does not open it. While it is open, only probes may be sent: one
+request at a time, each after a longer wait than the one before, whether that was answered or not.
+The first answer closes it.
 """
 
 from dataclasses import dataclass, replace
@@ -37,8 +37,8 @@ BREAKER_TRANSITIONS = (
 class Passage(StrEnum):
     """Whether a request may go out now."""
 
-    FREE = "free"  # it may
-    PROBE = "probe"  # it may, as the only probe: call `probed`
+    FREE = "free"  # send it
+    PROBE = "probe"  # send it as the only probe, and call `probed`
     REST = "rest"  # it must wait, at least until `probe_at`
 
 
@@ -94,8 +94,8 @@ def answered(breaker: Breaker) -> Breaker:
 
 
 def failed(breaker: Breaker, caller: str, now: int, jitter: float) -> Breaker:
-    """Note that the caller got no answer, or one that means that the service is overloaded or
-    broken. `jitter`: 0 to 1."""
+    """Note that the caller got no answer, or an answer which shows that the service is overloaded
+    or broken. `jitter`: 0 to 1."""
     if breaker.trouble is not Trouble.NONE:
         return breaker
     callers = breaker.failed | {caller}

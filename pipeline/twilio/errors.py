@@ -17,10 +17,10 @@ class ErrorVerdict(Enum):
 
 
 ALREADY_STARTED = "already started"
-"""How the detail of an answer begins if Twilio refused the start because the media stream seems to
-run already."""
+"""The prefix of an answer's detail if Twilio refused the start because the media stream seems to
+exist already."""
 BEFORE = "; before: "
-"""Between the detail of a request that succeeded and that of the one before it, which did not."""
+"""The separator between the detail of a successful request and that of the failed one before it."""
 CALL_NOT_IN_PROGRESS = 21220
 NOT_FOUND = frozenset({404, 20404})
 TOO_MANY = frozenset({429, 20429})
@@ -37,8 +37,9 @@ def verdict_on_start(
     `status`: HTTP status (0: no answer); `code`: Twilio's code; `repeated`: a media stream of the
     same name was requested before, with an unknown result.
 
-    Twilio's answer to a name that is in use is not documented. These count as such: status 409, a
-    message that says so, and any answer that would otherwise mean FAILED to a repeated request.
+    Twilio's answer to a name that is in use is not documented. These answers count as one: status
+    409, a message that says so, and any answer to a repeated request that would otherwise mean
+    FAILED.
     """
     if code == CALL_NOT_IN_PROGRESS:
         return ErrorVerdict.ASK_AGAIN

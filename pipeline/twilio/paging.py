@@ -29,7 +29,7 @@ def next_page(list_url: str, answer: Mapping[str, Any], base_url: str | None) ->
     """Return the URL to send the request for the next page to; None on the last page.
 
     `list_url`: Twilio's URL of the list; `base_url`: see `moved`. The result is always on the same
-    host and path as the list. Raises `PageElsewhere` if the answer names another path or host.
+    host and path as the list. Raise `PageElsewhere` if the answer names another path or host.
     """
     following = _meta(answer).get("next_page_url") or answer.get("next_page_uri")
     if not isinstance(following, str) or not following:

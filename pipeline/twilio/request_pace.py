@@ -1,4 +1,4 @@
-"""The pace of requests that nothing urgent waits for. Pure.
+"""The pace of requests that are not urgent. Pure.
 
 Each 429 doubles the pause before the next request, and while the pause is longer than zero only one
 request may be under way. Each answer halves the pause.
@@ -18,7 +18,7 @@ class RequestPace:
     not_before: int = 0
 
     def most(self, permits: int) -> int:
-        """Return how many of so many permits may be used at once."""
+        """Return how many of the permits may be used at once."""
         return min(permits, 1) if self.pause_ms else permits
 
 

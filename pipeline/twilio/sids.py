@@ -88,7 +88,7 @@ _PUNCTUATION = re.compile(r"[\s().-]")
 
 
 def e164(text: str) -> str:
-    """Return the number, as `+15550100200`, without spaces and punctuation. Raises `ValueError`."""
+    """Return the number, as `+15550100200`, without spaces and punctuation. Raise `ValueError`."""
     plain = _PUNCTUATION.sub("", text)
     if not _E164.fullmatch(plain):
         raise ValueError(f"{text!r} is not a number such as +15550100200")

@@ -69,7 +69,7 @@ def verified(secrets: Sequence[str], text: str) -> Ticket | None:
 
 
 def is_ticket(text: str) -> bool:
-    """Return whether the text has the form of a ticket, issued with any secret. Never raises."""
+    """Return whether the text has the form of a ticket, issued with any secret. Never raise."""
     return _parsed(_decoded(text)[_MAC_BYTES:]) is not None
 
 

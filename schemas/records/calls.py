@@ -1,4 +1,4 @@
-"""Calls, and whose legs and names they are."""
+"""Calls, their legs, and the names of workers."""
 
 from collections.abc import Mapping
 
@@ -7,8 +7,8 @@ from ..fast_dataclass import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A value that events may change. Of two values, the one with the greater (version, at,
-    event_id) wins."""
+    """A value that events may change. The value with the greatest (version, at, event_id)
+    counts."""
 
     value: str
     version: int

@@ -16,7 +16,7 @@ class RegisteredSchema:
 @dataclass(frozen=True, slots=True)
 class RegisteredSchemas:
     """The ids under which a registry has the schemas. `registry`: its address; empty: the fixed ids
-    hold."""
+    are in force."""
 
     registry: str
     at: int

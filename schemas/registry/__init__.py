@@ -1,2 +1,2 @@
 """The schema registry's API (docs.confluent.io, "Schema Registry API Reference"): `app` serves the
-bundled schemas, `client` registers them in another registry."""
+bundled schemas, `register` registers them in another registry."""

@@ -1,7 +1,7 @@
 """Serve the bundled schemas: all of the registry's API that reads, looks up or compares schemas.
 
 A request that would change something is refused with 42205, as by a registry in the mode READONLY.
-Query parameters that are not known, or do not matter here, are ignored.
+Query parameters that are unknown or irrelevant here are ignored.
 """
 
 import json
@@ -198,7 +198,8 @@ def _is_set(request: Request, name: str) -> bool:
 
 
 def _page(request: Request, items: Sequence[_Item]) -> Sequence[_Item]:
-    """Return the part of a list that `offset` and `limit` ask for; a limit below 1 is none."""
+    """Return the part of a list that `offset` and `limit` ask for; a limit below 1 means no
+    limit."""
     first, most = _count(request, "offset"), _count(request, "limit")
     return items[first : first + most if most else None]
 

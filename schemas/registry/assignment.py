@@ -13,7 +13,7 @@ from schemas.registry.avro_schemas import comparable
 from schemas.registry.subjects import Subject, served_subjects
 
 FIXED_KEY = "fixed"
-"""Key of the record that says that the fixed ids hold."""
+"""The key of the record that puts the fixed ids in force."""
 
 
 def key_of(record: RegisteredSchemas) -> str:
@@ -22,7 +22,7 @@ def key_of(record: RegisteredSchemas) -> str:
 
 
 def fixed_ids(at: int) -> RegisteredSchemas:
-    """Return the record that says that the fixed ids hold from `at` (ms) on."""
+    """Return the record that puts the fixed ids in force from `at` (ms) on."""
     return RegisteredSchemas("", at, ())
 
 
@@ -42,8 +42,9 @@ def registered(
 
     - `names`: the schemas by their fixed id.
     - `ids`: the ids that the registry has for each.
-    - `earlier`: the last record for this registry. Its ids stay readable, and an id that it wrote
-      with is kept if the registry still has it. Schemas that only another release knows stay.
+    - `earlier`: the last record for this registry. Its ids stay readable, and an id with which
+      records were written is kept if the registry still has it. Schemas that only another release
+      knows are kept.
     """
     known = {each.fixed_id: each for each in (earlier.schemas if earlier else ())}
     found = dict(known)
@@ -71,8 +72,8 @@ def written_with(record: RegisteredSchemas | None) -> dict[int, int]:
 
 
 def lacking(record: RegisteredSchemas, needed: Collection[str] | None = None) -> list[str]:
-    """Return the record types for whose current schema a registry has no id, of those that are
-    `needed`; None: of all types of this release."""
+    """Return those of the `needed` record types (None: all types of this release) for which the
+    registry has no id of the current schema."""
     if not record.registry:
         return []
     known = written_with(record)
@@ -81,7 +82,7 @@ def lacking(record: RegisteredSchemas, needed: Collection[str] | None = None) ->
 
 
 def ambiguities(records: Iterable[RegisteredSchemas]) -> list[str]:
-    """Return why these records cannot hold together, one text for each id that is wrong."""
+    """Return why these records contradict each other, one text for each wrong id."""
     meanings: dict[int, int] = {}
     found = []
     for fixed, ids in read_from(records).items():

@@ -43,8 +43,8 @@ def parse(text: str) -> AvroSchema:
 
 @cache
 def comparable(text: str) -> str:
-    """Return a text that is equal for the texts of schemas that differ in documentation only. What
-    is no schema is returned as it is."""
+    """Return a text that is equal for the texts of schemas that differ in documentation only. A
+    text that is not a schema is returned unchanged."""
     try:
         return parse(text).canonical(with_docs=False)
     except InvalidSchema:

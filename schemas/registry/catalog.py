@@ -13,7 +13,7 @@ from schemas.registry.compatibility import incompatibilities
 from schemas.registry.subjects import BACKWARD_TRANSITIVE, FULL_TRANSITIVE, Subject
 
 COMPATIBILITY = FULL_TRANSITIVE
-"""The compatibility of subjects that have no other (`tests/schemas` checks it)."""
+"""The default compatibility of subjects (`tests/schemas` checks it)."""
 MODE = "READONLY"
 _DEFAULT_CONTEXT = ":.:"
 _NUMBER = re.compile(r"-?[0-9]{1,10}", re.ASCII)
@@ -80,7 +80,7 @@ class Catalog:
         return self._versions[plain]
 
     def has(self, subject: str) -> bool:
-        """Whether there is such a subject."""
+        """Return whether there is such a subject."""
         return _plain(subject) in self._versions
 
     def compatibility(self, subject: str) -> str:

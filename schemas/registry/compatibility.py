@@ -1,4 +1,4 @@
-"""Whether data that was written with one Avro schema can be read with another, by the rules of
+"""Decide whether data written with one Avro schema can be read with another, by the rules of
 avro.apache.org, "Specification", section "Schema Resolution". Pure."""
 
 from collections.abc import Mapping

@@ -1,5 +1,5 @@
-"""What differs between a registry and the bundled schemas, and between it and the ids on the topic
-`schema.ids`. Pure."""
+"""Find the differences between a registry and the bundled schemas, and between it and the ids on
+the topic `schema.ids`. Pure."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from schemas.registry.subjects import Subject
 
 
 def differences(subjects: Mapping[str, Subject], present: Present) -> list[str]:
-    """Return what the registry has in another way, or lacks."""
+    """Return the schemas that the registry lacks, or has in another form."""
     absent = [
         f"{each.subject}: version {each.version.number} of {each.schema} is missing"
         for each in missing_versions(subjects, present)
@@ -27,7 +27,7 @@ def differences(subjects: Mapping[str, Subject], present: Present) -> list[str]:
 def differing_ids(
     subjects: Mapping[str, Subject], present: Present, published: RegisteredSchemas | None
 ) -> list[str]:
-    """Return what differs between the registry's ids and those that records are written with.
+    """Return the differences between the registry's ids and those with which records are written.
     `published`: the last registration of this registry."""
     if published is None:
         return ["the ids of this registry are not on the topic schema.ids"]

@@ -1,4 +1,4 @@
-"""Ask a schema registry over HTTP. It blocks."""
+"""Send requests to a schema registry over HTTP. This blocks."""
 
 import base64
 import json
@@ -15,11 +15,11 @@ _MOST_ERROR_BYTES = 2_000
 
 
 class RegistryError(RuntimeError):
-    """The configured registry cannot be used as it must be. The text gives the reason."""
+    """The configured registry cannot be used as required. The text gives the reason."""
 
 
 class RegistryAway(RegistryError):
-    """The registry does not answer, or not as a registry does."""
+    """The registry does not answer, or its answer is not that of a registry."""
 
 
 class RegistryAnswer(RegistryError):
@@ -61,7 +61,7 @@ class RegistryHttp:
         return self.ask("GET", path)
 
     def find(self, path: str) -> Any | None:
-        """Return the answer to GET; None if there is no such thing (404). See `ask`."""
+        """Return the answer to GET; None if the resource does not exist (404). See `ask`."""
         try:
             return self.get(path)
         except RegistryAnswer as answer:

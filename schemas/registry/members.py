@@ -4,7 +4,7 @@ there. It blocks.
 A deserializer with `use.latest.version` looks up the schema of a record in the subject, among
 deleted versions too, and the union must stay the latest version. So each of these schemas is
 registered as a version and then deleted, but not for good. Not every registry finds deleted
-versions, so this is tried out first.
+versions, so this is tested first.
 """
 
 from collections.abc import Iterator, Mapping
@@ -38,7 +38,7 @@ class MissingMember:
 
 
 def missing_members(registry: RegistryHttp, subjects: Mapping[str, Subject]) -> list[MissingMember]:
-    """Return what the subjects of unions lack, oldest first. Raise `RegistryError`."""
+    """Return the schemas that the subjects of unions lack, oldest first. Raise `RegistryError`."""
     found = []
     for name, subject in subjects.items():
         if not subject.members:
@@ -53,8 +53,9 @@ def missing_members(registry: RegistryHttp, subjects: Mapping[str, Subject]) -> 
 
 
 def finds_deleted(registry: RegistryHttp) -> bool:
-    """Return whether the registry finds a schema among a subject's deleted versions, and none of
-    them is the latest. Nothing is left behind. Raise `RegistryError` if it fails."""
+    """Return whether the registry finds a schema among a subject's deleted versions, without
+    reporting one of them as the latest. Leave nothing behind. Raise `RegistryError` if the registry
+    fails."""
     path = f"/subjects/{quote(PROBE_SUBJECT)}"
     first, last = _PROBES
     try:

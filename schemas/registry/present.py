@@ -1,5 +1,5 @@
-"""What a registry has of our subjects, and what it lacks. `read_present` asks the registry; the
-rest is pure."""
+"""Find out which of our subjects and versions a registry has, and which it lacks. `read_present`
+asks the registry; the rest is pure."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ from schemas.registry.http import RegistryAway, RegistryHttp
 from schemas.registry.subjects import SchemaVersion, Subject
 
 _AT_ONCE = 4
-"""Requests at once. They only read."""
+"""The number of concurrent requests. They only read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class PresentVersion:
 
 
 Present = Mapping[str, Sequence[PresentVersion]]
-"""The versions that the registry has, by subject; of a subject that it lacks, none."""
+"""The versions that the registry has, by subject; empty for a subject that it lacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class MissingVersion:
 
 
 def read_present(registry: RegistryHttp, subjects: Mapping[str, Subject]) -> Present:
-    """Return what the registry has of these subjects. Raise `RegistryError`."""
+    """Return the versions of these subjects that the registry has. Raise `RegistryError`."""
     listed = registry.get("/subjects")
     if not isinstance(listed, list):
         raise RegistryAway(f"{registry.address} is no schema registry: /subjects is not a list")
@@ -83,8 +83,8 @@ def missing_versions(subjects: Mapping[str, Subject], present: Present) -> list[
 
 
 def _has(versions: Sequence[PresentVersion], version: SchemaVersion, subject: Subject) -> bool:
-    """Return whether one of the registry's versions has the schema, or one that differs from it in
-    documentation only: not every registry tells them apart."""
+    """Return whether one of the registry's versions has the schema, or a schema that differs from
+    it in documentation only: not every registry distinguishes them."""
     equal = _equal(version, subject)
     return any(each.fixed_id in equal for each in versions)
 
@@ -106,8 +106,8 @@ def out_of_order(subjects: Mapping[str, Subject], present: Present) -> list[str]
 
 
 def ids_in(subjects: Mapping[str, Subject], present: Present) -> dict[int, set[int]]:
-    """Return the registry's ids by our id. A schema that the registry does not tell from another
-    one has the ids of that."""
+    """Return the registry's ids by our id. If the registry does not distinguish two schemas, both
+    have the same ids."""
     found: dict[int, set[int]] = {}
     for versions in present.values():
         for each in versions:

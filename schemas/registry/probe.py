@@ -1,7 +1,8 @@
-"""Find out what a registry can do, with subjects of its own, before anything is registered.
+"""Find out what a registry can do before anything is registered, with subjects that exist only for
+this.
 
 Some registries (Confluent's) can store a schema under a given id, in the mode IMPORT. Others answer
-that they are in that mode, and assign an id all the same; so only the result counts.
+that they are in that mode and assign their own id nevertheless, so only the result counts.
 """
 
 from collections.abc import Iterator
@@ -13,8 +14,9 @@ from schemas.registry.http import RegistryAnswer, RegistryError, RegistryHttp
 
 RESERVED_SUBJECT = "flexcapture.reserved-ids"
 RESERVED_ID = OUR_IDS[-1]
-"""The last id of our block. A registry that takes our ids assigns its own after the greatest that
-it has. With this one, these lie beyond the block, and never become the id of a later schema."""
+"""The last id of our block. A registry that accepts our ids assigns its own ids after the greatest
+one that it has. Once it has this one, its own ids lie beyond the block and can never be needed for
+a later schema of ours."""
 RESERVED_SCHEMA = (
     '{"type":"record","name":"ReservedIds","namespace":"flexcapture","doc":"Not used by any record.'
     " It has the last id of flexcapture's block, so that the registry assigns no id within the"
@@ -31,7 +33,8 @@ _READ_ONLY = frozenset({"READONLY", "READONLY_OVERRIDE"})
 
 
 def refuse_read_only(registry: RegistryHttp) -> None:
-    """Raise `RegistryError` if the registry says that it is read-only. Not every one says it."""
+    """Raise `RegistryError` if the registry reports that it is read-only. Not every registry
+    does."""
     with suppress(RegistryAnswer):
         answer = registry.get("/mode")
         if isinstance(answer, dict) and answer.get("mode") in _READ_ONLY:

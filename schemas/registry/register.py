@@ -1,7 +1,7 @@
-"""Register the schemas in the configured registry. It blocks.
+"""Register the schemas in the configured registry. This blocks.
 
-The registry's own ids are used; ours, if it takes them. Existing versions are not changed. A
-registration that fails deletes what it added, and the next one begins anew.
+Our ids are used if the registry accepts them, else its own. Existing versions are not changed. A
+registration that fails deletes the versions that it added, and the next one begins again.
 """
 
 import itertools
@@ -49,8 +49,8 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What a registration did. `added`: the versions that the registry lacked. `present`: the
-    number of those that it had. `notes`: what the operator should know."""
+    """The result of a registration. `added`: the versions that the registry lacked. `present`: the
+    number of versions that it had. `notes`: texts for the operator."""
 
     record: RegisteredSchemas
     added: tuple[MissingVersion, ...]
@@ -74,10 +74,10 @@ def register(
     - `at`: the time, ms, for the record of the registration.
     - `earlier`: the last record for this registry; `others`: those for other registries. No id may
       mean another schema in them.
-    - `assigned_ids`: use the registry's own ids, even if it takes ours.
+    - `assigned_ids`: use the registry's own ids, even if it accepts ours.
     - `say`: gets a line for each version that is added.
 
-    Raise `RegistryError`; then the registry is as before, as far as it can be reached.
+    Raise `RegistryError`; the registry is then as before, as far as it can be reached.
     """
     registry = RegistryHttp(url)
     subjects = served_subjects(topic_prefix)
@@ -88,7 +88,7 @@ def register(
     try:
         if missing or members:
             work.begin(subjects, assigned_ids=assigned_ids)
-            # Members first: of a new subject, the union then has the greatest number.
+            # Members first, so that in a new subject the union has the greatest number.
             work.add_members(members, subjects)
             for version in missing:
                 work.add(version, subjects[version.subject])
@@ -107,7 +107,7 @@ def register(
 
 @dataclass(slots=True)
 class _Work:
-    """Adds versions, and can take them back."""
+    """Adds versions, and can remove them again."""
 
     registry: RegistryHttp
     present: Present
@@ -131,7 +131,8 @@ class _Work:
         self, missing: Sequence[MissingMember], subjects: Mapping[str, Subject]
     ) -> None:
         """Add schemas of record types to the subjects of unions, for look-ups."""
-        # One that imports is Confluent's, which does. A probe would take some of its ids.
+        # A registry that imports is Confluent's, which finds them. A probe would use up some of its
+        # ids.
         if missing and not self.imports and not finds_deleted(self.registry):
             self.notes.append(NOT_FOUND)
             return
@@ -153,8 +154,8 @@ class _Work:
         self.say(f"{name}: {missing.schema} for look-ups")
 
     def _choose_ids(self, *, assigned_ids: bool) -> None:
-        """Find out whether the registry takes our ids. One that has assigned ids to schemas of ours
-        continues to do so."""
+        """Find out whether the registry accepts our ids. A registry that has assigned ids to
+        schemas of ours continues to do so."""
         assigned = any(fixed not in found for fixed, found in self.ids.items())
         if not assigned_ids and not assigned:
             had = self.registry.find(f"/subjects/{quote(RESERVED_SUBJECT)}/versions") is not None

@@ -13,7 +13,7 @@ _ANNOTATIONS = ("references", "metadata", "ruleSet")
 
 @dataclass(frozen=True, slots=True)
 class SchemaRequest:
-    """What a request says of a schema.
+    """The part of a request that describes a schema.
 
     `schema`: None for a schema of a language other than Avro. `is_annotated`: it comes with
     references, metadata or rules, which no bundled schema has. `schema_id`: the id that a

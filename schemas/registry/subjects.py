@@ -7,10 +7,10 @@ Three strategies of Confluent's clients lead to a subject:
 - TopicNameStrategy, `<topic>-value`: the record type of the topic, or the union of its types.
 - RecordNameStrategy, `flexcapture.<Record>` without a prefix: only in the built-in registry.
 
-A subject has the versions of its record type or union, under the ids of `schemas`. The subject of
-a union also has the schemas of its record types, for clients that look up the schema of a record
-there, as Kafka Connect's converter does. They are no part of its history, so the built-in registry
-treats them like versions that were deleted: it finds them, but lists them only on request.
+A subject has the versions of its record type or union, under the ids of `schemas`. The subject of a
+union also has the schemas of its record types, for clients that look up the schema of a record
+there, as Kafka Connect's converter does. They are not part of its history, so the built-in registry
+treats them like deleted versions: it finds them, but lists them only on request.
 """
 
 import itertools
@@ -25,10 +25,10 @@ from schemas.unions import UNION_VERSIONS
 
 NAMESPACE = "flexcapture"
 FULL_TRANSITIVE = "FULL_TRANSITIVE"
-"""Each version can be read with the schema of any other."""
+"""Data of each version can be read with the schema of any other."""
 BACKWARD_TRANSITIVE = "BACKWARD_TRANSITIVE"
-"""Each version can be read with the schema of any later one. A union may get another type, which
-earlier versions cannot read."""
+"""Data of each version can be read with the schema of any later one. A union may get another type,
+which earlier versions cannot read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ class WithheldFrames:
 
 
 def withheld_of(manifest: Json) -> tuple[WithheldFrames, ...]:
-    """Return the withheld spans. Raises `KeyError`, `TypeError` if the manifest is invalid."""
+    """Return the withheld spans. Raise `KeyError`, `TypeError` if the manifest is invalid."""
     return tuple(
         WithheldFrames(span["at"], span["at"] + span["samples"], span["frames"])
         for span in manifest.get("withheld", ())
@@ -68,7 +68,7 @@ def withheld_of(manifest: Json) -> tuple[WithheldFrames, ...]:
 
 
 def track_of(manifest: Json, name: str) -> Track:
-    """Return one track of all segments, without its withheld audio. Raises `KeyError`, `TypeError`
+    """Return one track of all segments, without its withheld audio. Raise `KeyError`, `TypeError`
     if the manifest is invalid."""
     received = left_out = end = 0
     holes: list[Hole] = []

@@ -52,7 +52,7 @@ class Pacer:
                 slot.remove(one)
 
     async def run(self) -> None:
-        """Turn the wheel. Never returns."""
+        """Turn the wheel. Never return."""
         loop = asyncio.get_running_loop()
         due, number = loop.time(), 0
         while True:

@@ -93,7 +93,7 @@ class _Lasting:
 
 
 async def connected(one: "CodedSocket", url: str) -> None:
-    """Open the socket. Return after the handshake. Raises `OSError`."""
+    """Open the socket. Return after the handshake. Raise `OSError`."""
     parts = urlsplit(url)
     sock = socket.socket()
     try:

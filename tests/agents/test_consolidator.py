@@ -10,6 +10,7 @@ from pipeline.contacts.state import AWAITED_MS, KEPT_MS, Input, revision
 from pipeline.policy.monitored_list import PolicyHistory
 from schemas.records import Contact, ContactState, MediaStreamClosed
 from schemas.topics import CONTACTS
+from tests.agents.consolidated import ANN, LEFT, state_of
 from tests.examples import examples
 from tests.pipeline.contacts.records import (
     HISTORY,
@@ -25,22 +26,10 @@ from tests.pipeline.contacts.records import (
     started,
 )
 
-ANN = call(reservation(1, "ann", created=1_000, accepted=2_000))
-LEFT = call(
-    reservation(1, "ann", created=1_000, accepted=2_000, wrapup=30_000),
-    revision=2,
-    completed=31_000,
-)  # fmt: skip
-
 
 def contacts_of(step: Step[ContactState]) -> list[Contact]:
     assert all((CONTACTS, TASK) == (output.topic, output.key) for output in step.outputs)
     return [output.record for output in step.outputs]
-
-
-def state_of(step: Step[ContactState]) -> ContactState:
-    assert step.state is not None
-    return step.state
 
 
 def test_a_record_makes_a_version_of_the_contact() -> None:

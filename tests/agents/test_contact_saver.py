@@ -13,31 +13,18 @@ from agents.faust_runner.core import Output, Step
 from pipeline.contacts.state import KEPT_MS
 from pipeline.runtime.telemetry import Health
 from schemas.codec import encode
-from schemas.records import Contact, ContactRecording, ContactState
+from schemas.records import Contact, ContactRecording
 from schemas.topics import CONTACTS
+from tests.agents.consolidated import ANN, LEFT, state_of
 from tests.pipeline.contacts.records import (
     HISTORY,
     NOON,
     TASK,
-    call,
     completed,
     opened,
-    reservation,
     started,
 )
 from tests.pipeline.store.contacts import CONTACT
-
-ANN = call(reservation(1, "ann", created=1_000, accepted=2_000))
-LEFT = call(
-    reservation(1, "ann", created=1_000, accepted=2_000, wrapup=30_000),
-    revision=2,
-    completed=31_000,
-)  # fmt: skip
-
-
-def state_of(step: Step[ContactState]) -> ContactState:
-    assert step.state is not None
-    return step.state
 
 
 class Database:

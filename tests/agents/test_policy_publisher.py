@@ -1,40 +1,25 @@
 """When the monitored list is published, held back or refused. The topic: tests/integration."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from aiokafka.errors import TopicAuthorizationFailedError
 
 from agents.policy_publisher import DIFFERS_S, PolicyPublisher
-from cli.policy import STALE_MS, held_now
 from pipeline.runtime.log_clock import machine_clock
 from pipeline.runtime.settings import Settings
-from schemas.records import PolicyHeldBack
 from tests.agents.policy_scene import ANN, BOB, Scene
 
 TEN = [f"agent{n}@example.com" for n in range(10)]
 
 
-@pytest.fixture
-def scene(tmp_path: Path) -> Callable[..., Scene]:
-    """Makes a scene with these entries in force, and in the file."""
-
-    def made(*before: str, **more: float) -> Scene:
-        found = Scene(tmp_path / "agents", before, **more)  # type: ignore[arg-type]
-        found.write(*before)
-        return found
-
-    return made
-
-
 @pytest.mark.parametrize("emptied", ["empty", "unset"])
 async def test_an_emptied_list_is_held_back_and_taken_after_its_time(
-    scene: Callable[..., Scene], emptied: str
+    policy_scene: Callable[..., Scene], emptied: str
 ) -> None:
     """The entries stay in force; health is red and names what would be lost; unchanged for so long,
     it takes effect. A setting that is removed counts as an emptied file."""
-    here = scene(*TEN)
+    here = policy_scene(*TEN)
     here.write()
     if emptied == "unset":
         settings = Settings(instance="one", list_shrink_seconds=300)
@@ -58,10 +43,10 @@ async def test_an_emptied_list_is_held_back_and_taken_after_its_time(
 
 
 async def test_a_change_of_what_is_held_back_begins_the_time_anew(
-    scene: Callable[..., Scene],
+    policy_scene: Callable[..., Scene],
 ) -> None:
     """So does a restart of the process."""
-    here = scene(*TEN)
+    here = policy_scene(*TEN)
     here.write(TEN[0])
     await here.passes(200)
     here.write(TEN[1])
@@ -74,9 +59,9 @@ async def test_a_change_of_what_is_held_back_begins_the_time_anew(
     assert (TEN[1],) == here.in_force
 
 
-async def test_what_is_held_back_can_be_accepted(scene: Callable[..., Scene]) -> None:
+async def test_what_is_held_back_can_be_accepted(policy_scene: Callable[..., Scene]) -> None:
     """It takes effect at once, and only it: the same loss later is held back again."""
-    here = scene(*TEN)
+    here = policy_scene(*TEN)
     here.write()
     await here.passes(3)
     here.topic.accept()
@@ -90,9 +75,11 @@ async def test_what_is_held_back_can_be_accepted(scene: Callable[..., Scene]) ->
     assert tuple(TEN) == here.in_force
 
 
-async def test_an_acceptance_of_another_list_does_not_count(scene: Callable[..., Scene]) -> None:
+async def test_an_acceptance_of_another_list_does_not_count(
+    policy_scene: Callable[..., Scene],
+) -> None:
     """An acceptance applies only to the list that the operator saw."""
-    here = scene(*TEN)
+    here = policy_scene(*TEN)
     here.write(TEN[0])
     await here.passes(3)
     here.topic.accept()
@@ -101,9 +88,9 @@ async def test_an_acceptance_of_another_list_does_not_count(scene: Callable[...,
     assert {*TEN} == {*here.in_force}
 
 
-async def test_a_restored_list_ends_the_hold(scene: Callable[..., Scene]) -> None:
+async def test_a_restored_list_ends_the_hold(policy_scene: Callable[..., Scene]) -> None:
     """Nothing is published; nothing can be accepted any more."""
-    here = scene(*TEN)
+    here = policy_scene(*TEN)
     here.write()
     await here.passes(3)
     here.write(*TEN)
@@ -113,9 +100,11 @@ async def test_a_restored_list_ends_the_hold(scene: Callable[..., Scene]) -> Non
     assert tuple(TEN) == here.in_force
 
 
-async def test_entries_that_are_added_take_effect_at_once(scene: Callable[..., Scene]) -> None:
+async def test_entries_that_are_added_take_effect_at_once(
+    policy_scene: Callable[..., Scene],
+) -> None:
     """Also those of a list that is held back; the rest of it once its time is over."""
-    here = scene(*TEN)
+    here = policy_scene(*TEN)
     here.write(ANN)
     await here.passes(3)
     assert {*TEN, ANN} == {*here.in_force}
@@ -124,17 +113,17 @@ async def test_entries_that_are_added_take_effect_at_once(scene: Callable[..., S
     assert (ANN,) == here.in_force
 
 
-async def test_a_small_loss_takes_effect_at_once(scene: Callable[..., Scene]) -> None:
+async def test_a_small_loss_takes_effect_at_once(policy_scene: Callable[..., Scene]) -> None:
     """Half of the entries, and an excluded queue."""
-    here = scene(*TEN, "!queue:vip")
+    here = policy_scene(*TEN, "!queue:vip")
     here.write(*TEN[:5])
     await here.passes(2)
     assert (tuple(TEN[:5]), "") == (here.in_force, here.why)
 
 
-async def test_publishing_that_fails_turns_health_red(scene: Callable[..., Scene]) -> None:
+async def test_publishing_that_fails_turns_health_red(policy_scene: Callable[..., Scene]) -> None:
     """The last list stays in force, the reason is named, and it is tried again."""
-    here = scene(ANN)
+    here = policy_scene(ANN)
     here.topic.refuses = TopicAuthorizationFailedError("policy")
     here.write(ANN, BOB)
     await here.passes(DIFFERS_S + 3)
@@ -143,10 +132,3 @@ async def test_publishing_that_fails_turns_health_red(scene: Callable[..., Scene
     here.topic.refuses = None
     await here.passes(3)
     assert ((ANN, BOB), "") == (here.in_force, here.why)
-
-
-def test_what_a_process_that_is_gone_held_back_is_not_accepted() -> None:
-    """It should have taken effect long ago; the same content is accepted once."""
-    held = PolicyHeldBack("h", 1, "one", 0, 1_000, 3, 3, (), 0, ())
-    assert [held] == held_now([held, held], 1_000 + STALE_MS - 1)
-    assert [] == held_now([held], 1_000 + STALE_MS)

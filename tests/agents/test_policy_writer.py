@@ -47,24 +47,12 @@ def test_versions_follow_each_other_in_number_and_time(
         assert is_in_force(content, 0, history)
 
 
-@pytest.fixture
-def scene(tmp_path: Path) -> Callable[..., Scene]:
-    """Makes a scene with these entries in force, and in the file."""
-
-    def made(*before: str, **more: float) -> Scene:
-        found = Scene(tmp_path / "agents", before, **more)  # type: ignore[arg-type]
-        found.write(*before)
-        return found
-
-    return made
-
-
 async def test_a_publisher_that_is_fenced_gives_way(
-    scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
+    policy_scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another stream manager publishes the same list at the same time: each that begins ends the
     attempt of the other."""
-    here, seen = scene(ANN), list[tuple[int, float]]()
+    here, seen = policy_scene(ANN), list[tuple[int, float]]()
 
     def pause(times: int, luck: float) -> float:
         seen.append((times, luck))
@@ -82,11 +70,11 @@ async def test_a_publisher_that_is_fenced_gives_way(
 
 
 async def test_processes_with_different_files_do_not_fight(
-    scene: Callable[..., Scene], tmp_path: Path
+    policy_scene: Callable[..., Scene], tmp_path: Path
 ) -> None:
     """Each process publishes its own change once; the one whose list is not in force is
     unhealthy."""
-    here = scene(ANN, BOB)
+    here = policy_scene(ANN, BOB)
     (tmp_path / "other").write_text(f"{ANN}\n")
     other = Health()
     both = here.publisher, here.started("two", tmp_path / "other", other)

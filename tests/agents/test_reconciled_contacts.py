@@ -8,15 +8,10 @@ from pipeline.contacts.state import KEPT_MS
 from pipeline.reconciliation.result import UNKNOWN_MS
 from schemas.records import Contact, ContactState, Reconciliation
 from schemas.topics import RECONCILIATIONS
-from tests.pipeline.contacts.records import HISTORY, NOON, TASK, call, completed, reservation
+from tests.agents.consolidated import ANN, LEFT
+from tests.pipeline.contacts.records import HISTORY, NOON, TASK, completed
 from tests.pipeline.reconciliation.records import RE, RECORDING, evidence
 
-ON = call(reservation(1, "ann", created=1_000, accepted=2_000))
-LEFT = call(
-    reservation(1, "ann", created=1_000, accepted=2_000, wrapup=30_000),
-    revision=2,
-    completed=31_000,
-)  # fmt: skip
 EVIDENCE = evidence(reservations=())
 CORE = ContactsCore(HISTORY)
 
@@ -77,7 +72,7 @@ def test_a_result_that_changes_is_published_again() -> None:
 
 def test_a_call_in_progress_has_no_result_yet() -> None:
     """It comes with the call's end."""
-    step = after(EVIDENCE, ON)
+    step = after(EVIDENCE, ANN)
     assert [] == results(step)
     assert None is contact(step).reconciliation
     assert ["lost"] == [r.result for r in results(CORE.on_record(TASK, step.state, LEFT, NOON))]

@@ -3,54 +3,27 @@
 from dataclasses import replace
 
 import pytest
-from prometheus_client import REGISTRY
 
 from agents.faust_runner.core import Step
-from agents.stream_manager import StreamsCore
 from agents.stream_metrics import StreamMetrics
-from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.streams.manager import FORGET_MS
 from schemas.codec import encode
 from schemas.records import (
-    CallStreams,
     CommandAnswered,
     GatewayAlive,
     GatewayStarted,
-    LegCheck,
-    MediaStreamOpened,
     RecordingDecided,
-    RecordingPolicy,
     StartDuplicateStream,
     StopDuplicateStream,
 )
 from schemas.topics import MEDIA, STREAM_COMMANDS, STREAM_EVENTS, Topic
-from tests.agents.counted import CountedCore
+from tests.agents.streamed import ACTIVE, T, count_of, counted_core, running_state, streams_core
 from tests.pipeline.streams.calls import ANN, CUSTOMER_LEG, TASK, call, later, reservation
-
-T = 1_000_000
-ACTIVE = reservation(ANN, created=T, accepted=T)
-
-
-def _core() -> StreamsCore:
-    return StreamsCore(PolicyHistory.of([RecordingPolicy(1, 0, 0, (ANN,), True, True)]))
-
-
-def _counted_core() -> CountedCore:
-    return CountedCore(_core(), StreamMetrics().observe)
-
-
-def _running() -> CallStreams:
-    core = _core()
-    state = core.on_record(TASK, None, call(ACTIVE), T).state
-    opened = MediaStreamOpened("MZ1", CUSTOMER_LEG, TASK, None, 1, "g1", 1, T)
-    state = core.on_record(TASK, state, opened, T).state
-    assert state is not None
-    return replace(state, legs=(LegCheck(CUSTOMER_LEG, "confirmed", 1, T, None, ()),))
 
 
 def test_commands_and_reports_go_to_their_topics_under_the_task() -> None:
     """Commands go to stream.commands, reports to stream.events, all with the task SID as key."""
-    outputs = _core().on_record(TASK, None, call(ACTIVE), T).outputs
+    outputs = streams_core().on_record(TASK, None, call(ACTIVE), T).outputs
 
     assert {TASK} == {o.key for o in outputs}
     for output in outputs:
@@ -62,7 +35,7 @@ def test_commands_and_reports_go_to_their_topics_under_the_task() -> None:
 
 def test_each_decision_is_in_the_log_beside_the_audio() -> None:
     """Every decision is on media too, and nothing else of the stream manager's is."""
-    core = _core()
+    core = streams_core()
     active = call(ACTIVE)
     steps = [core.on_record(TASK, None, active, T)]
     gone = reservation(ANN, created=T, accepted=T, wrapup=T + 50)
@@ -80,7 +53,7 @@ def test_each_decision_is_in_the_log_beside_the_audio() -> None:
 
 def test_its_own_records_are_no_news() -> None:
     """Its own records on stream.events change nothing."""
-    core, state = _core(), _running()
+    core, state = streams_core(), running_state()
     for output in core.on_record(TASK, None, call(ACTIVE), T).outputs:
         if output.topic is STREAM_EVENTS:
             assert Step(state) == core.on_record(TASK, state, output.record, T)
@@ -88,7 +61,7 @@ def test_its_own_records_are_no_news() -> None:
 
 def test_a_gateway_that_starts_again_concerns_every_call_it_held() -> None:
     """The broadcast starts the next generation of the call's media stream."""
-    core, state = _core(), _running()
+    core, state = streams_core(), running_state()
     outputs = core.on_broadcast(TASK, state, GatewayStarted("g1", 2, T + 1), T + 1).outputs
     unconcerned = core.on_broadcast(TASK, state, GatewayStarted("g2", 2, T + 1), T + 1)
 
@@ -99,7 +72,7 @@ def test_a_gateway_that_starts_again_concerns_every_call_it_held() -> None:
 
 def test_a_living_gateway_is_noted_and_changes_nothing() -> None:
     """Its word keeps the media stream for as long as it comes; ten seconds without it end that."""
-    core, state = _core(), _running()
+    core, state = streams_core(), running_state()
     for now in range(T, T + 60_000, 1_000):
         assert Step(state) == core.on_broadcast(TASK, state, GatewayAlive("g1", 1, now), now)
         assert Step(state) == core.on_tick(TASK, state, now)
@@ -113,73 +86,69 @@ def test_a_living_gateway_is_noted_and_changes_nothing() -> None:
 
 def test_a_call_that_is_over_neither_ticks_nor_hears() -> None:
     """It wakes once more, to be forgotten."""
-    core = _core()
+    core = streams_core()
     gone = reservation(ANN, created=T, accepted=T, wrapup=T + 1)
     state = core.on_record(TASK, None, call(gone), T + 2).state
     assert state is not None
 
     assert T + 2 + FORGET_MS == core.wakes_at(state)
     assert not core.hears(state)
-    assert core.hears(_running())
+    assert core.hears(running_state())
 
 
 def test_a_quiet_call_stays_the_very_same_object() -> None:
     """The runner then writes nothing; and the state fits its schema."""
-    core, state = _core(), _running()
+    core, state = streams_core(), running_state()
     step = core.on_tick(TASK, state, T + 1_000)
 
     assert step.state is state
     assert encode(state)
 
 
-def _counted(name: str, **labels: str) -> float:
-    return REGISTRY.get_sample_value(f"flexcapture_{name}_total", labels) or 0.0
-
-
 def test_time_without_a_running_media_stream_is_counted() -> None:
     """From the decision until a gateway has it; a pause in the ticks counts for five seconds."""
-    core = _counted_core()
+    core = counted_core()
     state = core.on_record(TASK, None, call(ACTIVE), T).state
     assert state is not None
-    before = _counted("unstreamed_seconds")
+    before = count_of("unstreamed_seconds")
     for now in (T + 1_000, T + 2_000, T + 60_000):
         state = core.on_tick(TASK, state, now).state
         assert state is not None
-    assert pytest.approx(before + 7.0) == _counted("unstreamed_seconds")
+    assert pytest.approx(before + 7.0) == count_of("unstreamed_seconds")
 
-    core, running = _counted_core(), _running()
-    before = _counted("unstreamed_seconds")
+    core, running = counted_core(), running_state()
+    before = count_of("unstreamed_seconds")
     core.on_tick(TASK, running, T + 1_000)
-    assert before == _counted("unstreamed_seconds")
+    assert before == count_of("unstreamed_seconds")
 
 
 def test_a_start_that_never_reached_a_gateway_is_counted() -> None:
     """Twilio says that it started, and no gateway has it after five seconds."""
-    core = _counted_core()
+    core = counted_core()
     step = core.on_record(TASK, None, call(ACTIVE), T)
     [start] = [o.record for o in step.outputs if isinstance(o.record, StartDuplicateStream)]
     done = CommandAnswered(
         start.command_id, TASK, 1, "start", "done", CUSTOMER_LEG, "MZ1", "n", None, "", 1, T
     )
-    before = _counted("failed_starts", kind="never-reached-gateway")
+    before = count_of("failed_starts", kind="never-reached-gateway")
     state = core.on_record(TASK, step.state, done, T).state
     for now in range(T, T + 11_000, 1_000):
         assert state is not None
         state = core.on_tick(TASK, state, now).state
-    assert before + 1 == _counted("failed_starts", kind="never-reached-gateway")
+    assert before + 1 == count_of("failed_starts", kind="never-reached-gateway")
 
 
 def test_a_call_whose_direction_stays_unknown_is_decided_by_a_tick_and_counted() -> None:
     """Five seconds after the monitored agent accepted; as soon as it is known, it is recorded."""
-    core = _counted_core()
+    core = counted_core()
     unknown = call(ACTIVE, direction=None)
     state = core.on_record(TASK, None, unknown, T).state
     assert state is not None
-    before = _counted("stream_manager_undecidable_calls")
+    before = count_of("stream_manager_undecidable_calls")
     assert () == core.on_tick(TASK, state, T + 4_999).outputs
     step = core.on_tick(TASK, state, T + 5_000)
     assert ["not recorded: direction not known"] * 2 == [o.record.reason for o in step.outputs]
-    assert before + 1 == _counted("stream_manager_undecidable_calls")
+    assert before + 1 == count_of("stream_manager_undecidable_calls")
     known = later(call(ACTIVE), reservations=unknown.reservations)
     outputs = core.on_record(TASK, step.state, known, T + 6_000).outputs
     assert "record" in {getattr(o.record, "decision", None) for o in outputs}
@@ -189,10 +158,9 @@ def test_capture_after_the_call_decides_and_starts_nothing() -> None:
     """Decisions are published as always, so that contacts have their required time. No media
     stream is started and no conference is asked for, on records, ticks, or after a crash; the time
     without a media stream is not counted as a fault."""
-    history = PolicyHistory.of([RecordingPolicy(1, 0, 0, (ANN,), True, True)])
-    core = StreamsCore(history, starts=False)
+    core = streams_core(starts=False)
     metrics = StreamMetrics(starts=False)
-    before = _counted("flexcapture_unstreamed_seconds_total")
+    before = count_of("unstreamed_seconds")
     step = core.on_record(TASK, None, call(ACTIVE), T)
     published = [o.record for o in step.outputs]
     state = step.state
@@ -209,4 +177,4 @@ def test_capture_after_the_call_decides_and_starts_nothing() -> None:
     forgotten = replace(state, decision=None, seen_at=T - 1)
     published += [o.record for o in core.on_record(TASK, forgotten, decided, T).outputs]
     assert {RecordingDecided} == set(map(type, published))
-    assert before == _counted("flexcapture_unstreamed_seconds_total")
+    assert before == count_of("unstreamed_seconds")

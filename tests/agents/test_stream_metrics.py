@@ -1,23 +1,14 @@
 """What the stream manager counts."""
 
-from dataclasses import replace
-
 import pytest
-from prometheus_client import REGISTRY
 
 from agents.metrics import UNSTREAMED_SECONDS
-from agents.stream_manager import StreamsCore
 from agents.stream_metrics import StreamMetrics, failed_start
-from pipeline.policy.monitored_list import PolicyHistory
 from schemas.records import (
-    CallStreams,
     CommandAnswered,
-    LegCheck,
-    MediaStreamOpened,
-    RecordingPolicy,
 )
-from tests.agents.counted import CountedCore
-from tests.pipeline.streams.calls import ANN, CUSTOMER_LEG, TASK, call, reservation
+from tests.agents.streamed import T, count_of, counted_core, running_state
+from tests.pipeline.streams.calls import TASK
 from tests.pipeline.streams.searching import Search
 
 
@@ -31,31 +22,6 @@ def test_time_without_a_conference_is_not_unstreamed_time() -> None:
         assert search.state is not None
         metrics.ticked(TASK, search.state, search.now)
     assert before == UNSTREAMED_SECONDS._value.get()
-
-
-T = 1_000_000
-ACTIVE = reservation(ANN, created=T, accepted=T)
-
-
-def _core() -> StreamsCore:
-    return StreamsCore(PolicyHistory.of([RecordingPolicy(1, 0, 0, (ANN,), True, True)]))
-
-
-def _counted_core() -> CountedCore:
-    return CountedCore(_core(), StreamMetrics().observe)
-
-
-def _running() -> CallStreams:
-    core = _core()
-    state = core.on_record(TASK, None, call(ACTIVE), T).state
-    opened = MediaStreamOpened("MZ1", CUSTOMER_LEG, TASK, None, 1, "g1", 1, T)
-    state = core.on_record(TASK, state, opened, T).state
-    assert state is not None
-    return replace(state, legs=(LegCheck(CUSTOMER_LEG, "confirmed", 1, T, None, ()),))
-
-
-def _counted(name: str, **labels: str) -> float:
-    return REGISTRY.get_sample_value(f"flexcapture_{name}_total", labels) or 0.0
 
 
 @pytest.mark.parametrize(
@@ -80,6 +46,6 @@ def test_a_start_that_failed_is_counted_by_kind(
         "c", TASK, 1, "start", outcome, None, None, None, code, detail, 1, T
     )  # fmt: skip
     assert kind == failed_start(answer)
-    before = _counted("failed_starts", kind=str(kind))
-    _counted_core().on_record(TASK, _running(), answer, T)
-    assert before + (kind is not None) == _counted("failed_starts", kind=str(kind))
+    before = count_of("failed_starts", kind=str(kind))
+    counted_core().on_record(TASK, running_state(), answer, T)
+    assert before + (kind is not None) == count_of("failed_starts", kind=str(kind))

@@ -2,14 +2,8 @@
 
 import pytest
 
-from cli.role_process import failed, root_cause
+from cli.role_process import failed
 from pipeline.runtime.settings import SettingsError
-
-
-def test_the_cause_of_a_group_is_its_first_error() -> None:
-    """A group of errors is reported by its first error."""
-    error = ValueError("why")
-    assert error is root_cause(ExceptionGroup("outer", [ExceptionGroup("inner", [error])]))
 
 
 def test_an_error_is_printed_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:

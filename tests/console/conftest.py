@@ -111,6 +111,14 @@ async def client(visitor: httpx.AsyncClient) -> httpx.AsyncClient:
     return visitor
 
 
+@pytest.fixture
+async def other(console: Console) -> AsyncIterator[httpx.AsyncClient]:
+    """A second browser, at another address, without a cookie."""
+    transport = httpx.ASGITransport(console.app, client=("10.9.8.7", 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://console.test") as client:
+        yield client
+
+
 @pytest.fixture(scope="module")
 def server(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
     """The console on a port, in a thread of its own."""

@@ -81,18 +81,3 @@ async def test_audio_that_cannot_be_recorded_in_the_audit_table_is_not_given(
     answer = await client.get(AUDIO)
     assert 503 == answer.status_code
     assert console.wav[:100] not in answer.content
-
-
-async def test_the_audit_table_pages(visitor: httpx.AsyncClient) -> None:
-    """Newest first, each entry once."""
-    for number in range(5):
-        await visitor.post("/sign-in", data={"token": f"wrong {number}"})
-    found, cursor = [], ""
-    while cursor is not None:
-        path = f"/api/audit?limit=2&cursor={cursor}"
-        body = (await visitor.get(path, headers=AUTHORIZED)).json()
-        found += [entry["detail"] for entry in body["entries"]]
-        cursor = body["next"]
-    assert [f"sign-in form, attempt {number}" for number in (5, 4, 3, 2, 1)] == found
-    wrong = await visitor.get("/api/audit?cursor=x", headers=AUTHORIZED)
-    assert (400, True) == (wrong.status_code, wrong.json()["error"].startswith("cursor:"))

@@ -22,36 +22,3 @@ def test_forwarded_headers_count_from_trusted_proxies_alone(
         authorized = {"Authorization": f"Bearer {TOKEN}"}
         entry = client.get("/api/audit?limit=1", headers=authorized).json()["entries"][0]
         assert ("203.0.113.9" if is_trusted else source) == entry["address"]
-
-
-@pytest.mark.parametrize(
-    ("forwarded", "expected"),
-    [
-        ("garbage", PROXY),
-        ('"><script>', PROXY),
-        ("203.0.113.9, garbage", PROXY),
-        ("fe80::1%<script>", PROXY),
-        ("203.0.113.999", PROXY),
-        ("203.0.113.9:x", PROXY),
-        ("", PROXY),
-        ("unknown,", PROXY),
-        ("garbage ,203.0.113.9,", PROXY),
-        ("garbage ,  203.0.113.9", "203.0.113.9"),
-        ("203.0.113.9:4711", "203.0.113.9"),
-        ("[2001:DB8:0::1]:4711", "2001:db8::1"),
-        ("[2001:db8::1]", "2001:db8::1"),
-        ("2001:db8::1", "2001:db8::1"),
-        (f"garbage, 203.0.113.9, {PROXY}", "203.0.113.9"),
-    ],
-)
-def test_only_ip_addresses_are_taken_from_a_proxy(
-    server: tuple[str, int], forwarded: str, expected: str
-) -> None:
-    """Anything else leaves the address of the proxy itself in the audit table."""
-    transport = httpx.HTTPTransport(local_address=PROXY)
-    headers = {"X-Forwarded-For": forwarded}
-    with httpx.Client(transport=transport, base_url=f"http://{server[0]}:{server[1]}") as client:
-        client.post("/sign-in", data={"token": TOKEN}, headers=headers)
-        authorized = {"Authorization": f"Bearer {TOKEN}"}
-        entry = client.get("/api/audit?limit=1", headers=authorized).json()["entries"][0]
-    assert expected == entry["address"]

@@ -75,6 +75,14 @@ def test_only_null_and_something_else() -> None:
         writer_of(["long", "string"])
 
 
+@pytest.mark.parametrize("name", ["a.b", "from", "a\n", ""])
+def test_only_names_of_attributes(name: str) -> None:
+    """The names of fields become a part of Python source."""
+    schema = {"type": "record", "name": "R", "fields": [{"name": name, "type": "long"}]}
+    with pytest.raises(ValueError, match="cannot have the name"):
+        writer_of(schema)
+
+
 @dataclass
 class _Asked:
     number: int

@@ -77,7 +77,7 @@ class ModuleRun:
             return tested(self._target.tests, output, timeout)
 
     def _timeout(self, output: Path) -> float:
-        """Return how long the tests may take (s). Raises: they fail without any mutation."""
+        """Return how long the tests may take (s). Raise if they fail without any mutation."""
         begun = time.monotonic()
         sys.dont_write_bytecode = False
         if tested(self._target.tests, output, None) != TestOutcome.SURVIVED:

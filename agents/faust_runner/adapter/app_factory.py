@@ -10,6 +10,7 @@ from pathlib import Path
 from agents.faust_runner.adapter import consumer_thread, tables, transport
 from agents.faust_runner.adapter.consumer_thread import Fetching
 from agents.faust_runner.adapter.fencing import Lease
+from agents.faust_runner.adapter.loop_turns import give_way_seldom
 from agents.faust_runner.adapter.tables import Table, TableManager
 from agents.faust_runner.adapter.transport import App
 from pipeline.runtime.kafka_security import client_arguments
@@ -33,11 +34,13 @@ def faust_app(
     gathering_s: float = 0.0,
 ) -> App:
     """Return the app, not started. `gathering_s`: how long (s) the broker collects records before
-    it answers a fetch; 0: it answers at once. `health` shows what Kafka does not answer."""
+    it answers a fetch; 0: it answers at once. `health` shows which requests Kafka does not
+    answer."""
     own = (module.__name__ for module in (transport, consumer_thread, tables))
     for noisy in ("faust", "mode", *own):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger(transport.__name__).addFilter(_misses_no_sensor)
+    give_way_seldom()
     instance = settings.instance or f"{role}-{time.time_ns():x}"
     servers = str(client_arguments(settings)["bootstrap_servers"]).split(",")
     return App(

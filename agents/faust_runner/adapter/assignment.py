@@ -31,7 +31,7 @@ def lacking(assigned: Iterable[tuple[str, int]], topics: Collection[str]) -> dic
 
 async def watch_assignment(app: Any, topics: Collection[str], health: Health) -> None:
     """Set `health` to bad and request a new assignment while partitions of a topic are missing.
-    Never returns.
+    Never return.
 
     `topics`: names with the prefix, including the changelog.
     """

@@ -1,5 +1,5 @@
 """The thread that runs Faust's consumer. It creates the consumer with our common settings, and
-loses no fetched records. `faust_transport` lists all corrections."""
+loses no fetched records. `transport.py` lists all corrections."""
 
 from time import monotonic
 from typing import Any

@@ -60,7 +60,7 @@ class Lease:
         self._news = asyncio.Event()
 
     def answered(self, asked_at: float, error_code: int) -> None:
-        """Take in the coordinator's answer to a request that was sent at `asked_at`
+        """Handle the coordinator's answer to a request that was sent at `asked_at`
         (`since_boot`)."""
         if error_code == _YES:
             self._until = asked_at + self._seconds
@@ -81,14 +81,14 @@ class Lease:
         self._loop.call_soon_threadsafe(self._news.set)
 
     def holds(self) -> bool:
-        """Return whether the membership was confirmed recently. Raises `Fenced` once it was
+        """Return whether the membership was confirmed recently. Raise `Fenced` once it was
         lost."""
         if self._lost is not None:
             raise Fenced(f"this process no longer owns any partition: {self._lost}")
         return self._until is not None and self._clock() < self._until
 
     async def held(self) -> None:
-        """Return once the lease holds. Raises `Fenced`."""
+        """Return once the lease holds. Raise `Fenced`."""
         while not self.holds():
             self._news.clear()
             await self._news.wait()

@@ -17,6 +17,8 @@ tests/agents/faust_runner/adapter/test_transport.py (T) or tests/integration/tes
   what_a_fetch_brings_too_late_...). Faust loses these records.
 - Records are handed on without a task each, and without asking whether Faust's producer keeps up.
   (`wait_first`, `Producer`; T: what_is_taken_at_once_needs_no_task, nobody_asks_how_full_...)
+- While a backlog is worked off, the other tasks of the loop get a turn once in 5 ms; Faust gives
+  them one before each event. (`loop_turns`; tests/agents/faust_runner/adapter/test_loop_turns.py)
 - A key is removed together with its partition. (`Table.keep`, `on_key_del`; T:
   a_key_goes_with_its_partition)
 - An empty fetch is short during a recovery and long otherwise. (`resume_flow`,
@@ -259,7 +261,7 @@ class App(faust.App):  # type: ignore[misc]
     - `before_commit` is awaited before each offset commit with partitions, and returns those that
       may be committed.
     - `lease` follows the consumer's membership in the group.
-    - `health` shows what Kafka does not answer.
+    - `health` shows which requests Kafka does not answer.
     - `fetching` says when the broker answers a fetch.
     """
 

@@ -68,7 +68,7 @@ class Watchdog:
         self._last = first
 
     def see(self, sight: Sight) -> str | None:
-        """Take in an observation. Return why the process must end, or None."""
+        """Handle an observation. Return why the process must end, or None."""
         last, self._last = self._last, sight
         if sight.lag is not None:
             self._answered = sight.at
@@ -175,7 +175,7 @@ class Progress:
         consumer = self._app.consumer
         if not self.owned():
             return 0
-        # If a partition has no leader, the broker answers for the others neither.
+
         mine = [
             tp
             for tp in consumer.assignment()
@@ -192,7 +192,7 @@ class Progress:
 async def watch(
     app: Any, progress: Progress, handler: Busy, is_away: Callable[[], bool] = lambda: False
 ) -> None:
-    """Check every two seconds. Raises `Stuck`, or the error that the app crashed with. `is_away`:
+    """Check every two seconds. Raise `Stuck`, or the error that the app crashed with. `is_away`:
     whether Kafka is known not to answer, so that a rebalance or a recovery cannot end."""
     loop = asyncio.get_running_loop()
     dog: Watchdog | None = None

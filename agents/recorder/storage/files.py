@@ -152,7 +152,7 @@ class FileKeeping:
         try:
             found = self._drafts.finish(draft, pieces, size, new=not ended.stored)
             named.append((self._drafts.path(draft), audio))
-        except FileNotFoundError:  # a recorder was killed, or failed, after the renaming
+        except FileNotFoundError:  # a recorder was killed or failed after renaming the file
             found = self._drafts.digest(audio)
         if found.size != size:
             raise BrokenSegments(f"{size} bytes expected, {found.size} found")

@@ -34,7 +34,7 @@ class Keeping(Protocol):
         """Whether segments of several recordings are best stored by one call."""
 
     async def store(self, cuts: Sequence[SegmentCut]) -> None:
-        """Store segments, those of a recording in order. Raises `FileNotFoundError` if an earlier
+        """Store segments, those of a recording in order. Raise `FileNotFoundError` if an earlier
         part is missing and the recording is not complete either."""
 
     async def sync(self) -> None:
@@ -46,7 +46,7 @@ class Keeping(Protocol):
 
     async def complete(self, ended: RecordingEnded, partition: int) -> RecordingCompleted:
         """Store the WAV, then the manifest; return the record to publish. Both are safe then.
-        Raises `FileNotFoundError` if a segment is missing and the recording was not completed by
+        Raise `FileNotFoundError` if a segment is missing and the recording was not completed by
         another process."""
 
     async def drop(self, ended: RecordingEnded) -> None:
@@ -102,7 +102,7 @@ class ObjectKeeping:
 
 
 async def is_there(store: AudioStore, key: str) -> bool:
-    """Return whether an object with that key exists. Raises `StoreError`."""
+    """Return whether an object with that key exists. Raise `StoreError`."""
     try:
         await store.size(key)
     except FileNotFoundError:
@@ -111,7 +111,7 @@ async def is_there(store: AudioStore, key: str) -> bool:
 
 
 async def store_segment(store: AudioStore, cut: SegmentCut) -> None:
-    """Store a segment. Raises `StoreError`; may be repeated."""
+    """Store a segment. Raise `StoreError`; may be repeated."""
     key = segment_key(cut.recording, cut.segment.index)
     await store.put(key, encode(cut.segment))
 
@@ -124,7 +124,7 @@ async def store_recording(
 ) -> RecordingCompleted:
     """Write the WAV, then the manifest; return the record to publish.
 
-    Raises `StoreError`; may be repeated. Raises `FileNotFoundError` if a segment is missing and the
+    Raise `StoreError`; may be repeated. Raise `FileNotFoundError` if a segment is missing and the
     recording was not completed by another process.
     """
     try:
@@ -135,7 +135,7 @@ async def store_recording(
 
 
 async def told_before(store: AudioStore, ended: RecordingEnded) -> RecordingCompleted:
-    """Return the record to publish for a recording that has a manifest already. Raises
+    """Return the record to publish for a recording that has a manifest already. Raise
     `FileNotFoundError`."""
     manifest = await store.get(manifest_key(ended.recording))
     return completed_before(ended, orjson.loads(manifest))

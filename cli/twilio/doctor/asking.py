@@ -1,4 +1,4 @@
-"""How facts are fetched: each within its time, each error as `CheckTrouble`. I/O."""
+"""Fetch facts, each within a time limit, and return errors as `CheckTrouble`. I/O."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -13,7 +13,7 @@ from pipeline.runtime.settings import SettingsError
 from pipeline.runtime.twilio_http import TwilioError
 
 FACT_S = 20.0
-"""The longest time for one fact."""
+"""The longest time (s) for one fact."""
 MAX_TEXT = 300
 
 T = TypeVar("T")

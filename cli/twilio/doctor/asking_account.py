@@ -101,7 +101,7 @@ def alert_of(row: Mapping[str, Any]) -> Alert:
 
 
 async def _workers(api: AdminApi, workspace_sid: str | None) -> list[ListedWorker]:
-    """Return the workers of a workspace, or of all. Raises `TwilioError`."""
+    """Return the workers of a workspace, or of all. Raise `TwilioError`."""
     if workspace_sid is None:
         rows = await api.rows(f"{TASKROUTER}/Workspaces", "workspaces")
         workspaces = [str(row.get("sid", "")) for row in rows]

@@ -1,8 +1,8 @@
 """Fetches the facts about the public URL, as Twilio sees it. I/O.
 
-The probes are handshakes: one without a signature, one signed as Twilio's. The second shows a
-ticket of a test call that does not exist, sends nothing and closes its socket, so no call and no
-recording come of it.
+The probes are handshakes: one without a signature, one signed as Twilio's. The second has a ticket
+of a test call that does not exist, sends nothing and closes its socket, so it leads to no call and
+no recording.
 """
 
 import asyncio
@@ -66,7 +66,7 @@ async def _addresses(host: str, port: int) -> list[str]:
 
 
 async def _tls(host: str, port: int) -> TlsFacts:
-    """Return the facts of a verified TLS handshake. Raises `OSError`."""
+    """Return the facts of a verified TLS handshake. Raise `OSError`."""
     context = ssl.create_default_context()
     _, writer = await asyncio.open_connection(host, port, ssl=context)
     try:
@@ -87,7 +87,7 @@ class _WithoutRedirects(connect):
 
 
 async def handshake(url: str, headers: dict[str, str]) -> int:
-    """Return the HTTP status of a WebSocket handshake. An accepted socket is closed. Raises
+    """Return the HTTP status of a WebSocket handshake. An accepted socket is closed. Raise
     `OSError` if there is no answer of HTTP."""
     try:
         async with _WithoutRedirects(

@@ -21,12 +21,12 @@ from schemas.topics import BRIDGE_CHECKPOINTS, CLOCK, CTI_EVENTS, PROVISIONED, T
 CLOCK_S = 6.0
 LAST_S = 10.0
 _LAST_RECORDS = 20
-"""Records before a partition's end that are looked at: the last offsets may be marks of
+"""The number of offsets before a partition's end that are read: the last ones may be marks of
 transactions."""
 
 
 async def kafka_facts(settings: Settings) -> KafkaFacts:
-    """Return the facts. Raises `SettingsError`, `KafkaError`, `OSError`."""
+    """Return the facts. Raise `SettingsError`, `KafkaError`, `OSError`."""
     if settings.kafka_bootstrap_servers is None:
         raise SettingsError("FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS is not set, and no `up` runs here")
     topics = {settings.prefixed(topic.name): topic for topic in PROVISIONED}

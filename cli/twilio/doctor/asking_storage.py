@@ -21,7 +21,7 @@ _NAME = "flexcapture_doctor_"
 
 
 async def database_probe(settings: Settings) -> str:
-    """Return the database's kind, once a probe was written, read and deleted. Raises
+    """Return the database's kind, once a probe was written, read and deleted. Raise
     `SettingsError`, `LookupError` and SQLAlchemy's errors."""
     if settings.database_url is None:
         raise SettingsError("FLEXCAPTURE_DATABASE_URL is not set, and no `up` runs here")
@@ -59,7 +59,7 @@ def check_file(engine: Engine, url: str) -> None:
 
 
 async def store_probe(settings: Settings) -> str:
-    """Return the store's kind, once a probe was written, read and deleted. Raises `SettingsError`,
+    """Return the store's kind, once a probe was written, read and deleted. Raise `SettingsError`,
     `LookupError` and `StoreError`."""
     url = settings.recordings_url
     if url is None:

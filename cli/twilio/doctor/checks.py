@@ -16,7 +16,8 @@ from pipeline.check_results import CheckResult
 
 HIDDEN = "***"
 MIN_SECRET = 4
-"""Characters of a secret that is looked for: a shorter one occurs in any text."""
+"""The least number of characters of a secret that is searched for: a shorter one could occur in any
+text."""
 
 
 @dataclass(frozen=True, slots=True)

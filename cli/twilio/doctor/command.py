@@ -1,4 +1,4 @@
-"""`flexcapture twilio doctor`: fetches the facts, judges them, and prints the results."""
+"""`flexcapture twilio doctor`: fetch the facts, judge them, and print the results."""
 
 import asyncio
 import json
@@ -10,6 +10,7 @@ from pathlib import Path
 import stamina
 import structlog
 
+from cli.messages import FAILED, OK, print_message
 from cli.twilio.doctor.asking import fetched
 from cli.twilio.doctor.asking_account import account_facts
 from cli.twilio.doctor.asking_gateway import gateway_facts
@@ -28,15 +29,14 @@ from pipeline.runtime.secret_settings import SECRETS
 from pipeline.runtime.settings import Settings, SettingsError
 from pipeline.runtime.twilio_rest import account_of
 
-OK, FAILED = 0, 1
 ALL_S = 60.0
-"""The longest time for all facts of Twilio, of Kafka, or of the gateways and Kinesis."""
+"""The longest time (s) for all facts of Twilio, of Kafka, or of the gateways and Kinesis."""
 
 
 @dataclass(frozen=True, slots=True)
 class DoctorOptions:
-    """What happens to the results. `metrics`: a file to write; `save`: put them into the database;
-    None: if there is one."""
+    """The destinations of the results. `metrics`: a file to write; `save`: whether to save them in
+    the database (None: if there is one)."""
 
     in_json: bool = False
     metrics: Path | None = None
@@ -60,7 +60,7 @@ def run_doctor(target: Target, options: DoctorOptions) -> int:
     is_saved = True
     if options.save or (options.save is None and target.settings.database_url is not None):
         is_saved = _said(not_saved(target.settings, CheckRun(now, found)))
-    # By default only the check `database` decides whether something is wrong with it.
+    # By default, only the check `database` reports problems with the database.
     is_done = is_written and (is_saved or options.save is None)
     return OK if is_done and not failed(found) else FAILED
 
@@ -68,7 +68,7 @@ def run_doctor(target: Target, options: DoctorOptions) -> int:
 def _said(why: str | None) -> bool:
     """Print why something failed. Return whether nothing did."""
     if why is not None:
-        print(f"flexcapture: {why}", file=sys.stderr, flush=True)
+        print_message(why)
     return why is None
 
 
@@ -112,7 +112,8 @@ async def _account(settings: Settings) -> AccountFacts | CheckTrouble:
 async def _kafka_and_what_needs_it(
     target: Target,
 ) -> tuple[KafkaFacts | CheckTrouble, KinesisFacts, GatewayFacts]:
-    """Kafka first: its clock is that of tickets, and the bridge's checkpoints are in it."""
+    """Return the facts, those of Kafka first: tickets use its clock, and it has the bridge's
+    checkpoints."""
     settings = target.settings
     kafka = await fetched(kafka_facts(settings), ALL_S)
     skew_ms = 0 if isinstance(kafka, CheckTrouble) else kafka.skew_ms or 0

@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from cli.twilio.doctor.facts import Facts, GatewayFacts
+from cli.twilio.doctor.facts import Facts, GatewayFacts, TlsFacts
 from cli.twilio.doctor.judging_account import refuses_token
 from cli.twilio.doctor.results import CheckOutcome, CheckTrouble, failure, not_checked, ok, warning
 
@@ -37,12 +37,9 @@ def gateway_dns(facts: Facts) -> CheckOutcome:
 
 def gateway_certificate(facts: Facts) -> CheckOutcome:
     """Judge the certificate: trusted, for this host, and not about to expire."""
-    found = _named(facts)
-    if not isinstance(found, GatewayFacts):
-        return found
-    tls = found.tls
-    if tls is None:
-        return _of_plain(found)
+    tls = _tls(facts)
+    if isinstance(tls, CheckOutcome):
+        return tls
     if isinstance(tls, CheckTrouble):
         if not is_of_certificate(tls.why):
             return not_checked(tls.why)
@@ -56,12 +53,9 @@ def gateway_certificate(facts: Facts) -> CheckOutcome:
 
 def gateway_tls(facts: Facts) -> CheckOutcome:
     """Judge the TLS version."""
-    found = _named(facts)
-    if not isinstance(found, GatewayFacts):
-        return found
-    tls = found.tls
-    if tls is None:
-        return _of_plain(found)
+    tls = _tls(facts)
+    if isinstance(tls, CheckOutcome):
+        return tls
     if isinstance(tls, CheckTrouble):
         if is_of_certificate(tls.why):
             return not_checked("the certificate is refused")
@@ -144,8 +138,14 @@ def signed_handshake(facts: Facts) -> CheckOutcome:
     )
 
 
-def _of_plain(found: GatewayFacts) -> CheckOutcome:
-    return ok(f"no TLS: {found.url} is on this machine, for tests")
+def _tls(facts: Facts) -> TlsFacts | CheckTrouble | CheckOutcome:
+    """Return the facts of the TLS connection, or the outcome if there is nothing to judge."""
+    found = _named(facts)
+    if not isinstance(found, GatewayFacts):
+        return found
+    if found.tls is None:
+        return ok(f"no TLS: {found.url} is on this machine, for tests")
+    return found.tls
 
 
 def _named(facts: Facts) -> GatewayFacts | CheckOutcome:

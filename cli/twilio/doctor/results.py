@@ -25,20 +25,20 @@ class CheckTrouble:
 
 
 def ok(detail: str) -> CheckOutcome:
-    """Return that the link is right."""
+    """Return the outcome that the link works."""
     return CheckOutcome(CheckStatus.OK, detail)
 
 
 def warning(detail: str, remedy: str) -> CheckOutcome:
-    """Return that the link works and needs attention."""
+    """Return the outcome that the link works and needs attention."""
     return CheckOutcome(CheckStatus.WARNING, detail, remedy)
 
 
 def failure(detail: str, remedy: str) -> CheckOutcome:
-    """Return that the link does not work."""
+    """Return the outcome that the link does not work."""
     return CheckOutcome(CheckStatus.FAILURE, detail, remedy)
 
 
 def not_checked(because: str) -> CheckOutcome:
-    """Return that another check shows the cause."""
+    """Return the outcome that the link was not checked, because another check shows the cause."""
     return warning(f"not checked: {because}", "correct the checks that failed, then repeat this")

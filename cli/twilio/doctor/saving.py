@@ -1,4 +1,4 @@
-"""Saves the results of a run in the database, for the console. I/O."""
+"""Save the results of a run in the database, for the console. I/O."""
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -10,7 +10,8 @@ from pipeline.store.database import open_database
 
 
 def not_saved(settings: Settings, run: CheckRun) -> str | None:
-    """Save the results in the place of those before. Return why they are not saved; None: they are.
+    """Save the results in place of the earlier ones. Return why they are not saved, or None if they
+    are.
 
     The database is not migrated here: a command must not change tables under roles of an earlier
     release.

@@ -56,8 +56,8 @@ def default_role_arn(stream_arn: str) -> str:
 
 
 def derived_external_id(secret: str, account_sid: str, kinesis_stream: str) -> str:
-    """Return an external id that no other can guess, and that is the same at each run while the
-    secret is."""
+    """Return an external id that cannot be guessed, and that is the same in each run with the same
+    secret."""
     text = _PURPOSE + f" {account_sid} {kinesis_stream}".encode()
     return hmac.new(secret.encode(), text, hashlib.sha256).hexdigest()[:32]
 

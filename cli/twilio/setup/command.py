@@ -9,6 +9,7 @@ import stamina
 from botocore.exceptions import BotoCoreError, ClientError
 
 from bridge.unavailable import KinesisUnavailable
+from cli.messages import OK, print_error
 from cli.twilio.api import AdminApi
 from cli.twilio.kinesis import KinesisAccess, SinkTestReader, described, in_thread
 from cli.twilio.setup import aws
@@ -28,12 +29,10 @@ from pipeline.runtime.twilio_http import TwilioError
 from pipeline.runtime.twilio_rest import account_of
 from pipeline.twilio.event_streams import EventSink
 
-OK, FAILED = 0, 1
-
 
 @dataclass(frozen=True, slots=True)
 class SetupRequest:
-    """The command line's wishes. `with_aws`: the AWS side is created or removed too."""
+    """The arguments of the command line. `with_aws`: create or remove the AWS side too."""
 
     is_dry_run: bool = False
     with_aws: bool = False
@@ -50,13 +49,13 @@ def run_teardown(target: Target, asked: SetupRequest) -> int:
     """Remove the parts that `setup` created. Return the exit status as `run_setup` does. Raise
     `SettingsError`."""
     if not asked.is_agreed and not asked.is_dry_run and not _agrees():
-        return _failed("nothing was removed")
+        return print_error("nothing was removed")
     return _run(lambda: remove(target, asked))
 
 
 async def set_up(target: Target, asked: SetupRequest) -> None:
-    """Make sink and subscription right, and print the steps that remain. Raises `TwilioError`,
-    `SetupFailed` and `KinesisUnavailable`."""
+    """Create or correct the sink and the subscription, and print the remaining steps. Raise
+    `TwilioError`, `SetupFailed` and `KinesisUnavailable`."""
     account, credentials = account_of(target.settings)
     async with AdminApi(account, credentials, target.settings.twilio_api_url) as api:
         requests = SinkRequests(api)
@@ -81,7 +80,7 @@ async def set_up(target: Target, asked: SetupRequest) -> None:
 
 
 async def remove(target: Target, asked: SetupRequest) -> None:
-    """Delete subscription, sink and, with AWS, the role. Raises the errors of `set_up`."""
+    """Delete subscription, sink and, with AWS, the role. Raise the errors of `set_up`."""
     account, credentials = account_of(target.settings)
     async with AdminApi(account, credentials, target.settings.twilio_api_url) as api:
         requests = SinkRequests(api)
@@ -98,7 +97,7 @@ async def remove(target: Target, asked: SetupRequest) -> None:
 async def _side(
     target: Target, account: str, credentials: tuple[str, str], sinks: list[EventSink]
 ) -> tuple[AwsSide, KinesisUnavailable | None]:
-    """Return the AWS side, and why the Kinesis stream cannot be described, if it cannot."""
+    """Return the AWS side, and, if the Kinesis stream cannot be described, the reason."""
     settings, name, trouble = target.settings, target.kinesis.kinesis_stream, None
     try:
         arn = (await described(target.kinesis)).arn
@@ -146,13 +145,13 @@ def _run(work: Callable[[], Awaitable[None]]) -> int:
     try:
         asyncio.run(run())
     except TwilioError as error:
-        return _failed(f"Twilio: {error}{_meaning(error)}")
+        return print_error(f"Twilio: {error}{_meaning(error)}")
     except SetupFailed as error:
-        return _failed(str(error))
+        return print_error(str(error))
     except KinesisUnavailable as error:
-        return _failed(f"AWS: {error}. This command can be run again")
+        return print_error(f"AWS: {error}. This command can be run again")
     except (ClientError, BotoCoreError) as error:
-        return _failed(f"AWS: {error}. This command can be run again")
+        return print_error(f"AWS: {error}. This command can be run again")
     return OK
 
 
@@ -171,8 +170,3 @@ def _agrees() -> bool:
 
 def _say(line: str) -> None:
     print(line, flush=True)
-
-
-def _failed(what: str) -> int:
-    print(f"flexcapture: {what}", file=sys.stderr, flush=True)
-    return FAILED

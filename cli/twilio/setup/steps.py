@@ -63,7 +63,7 @@ class Steps:
         return description_of(self.side.kinesis_stream)
 
     async def run(self, sink: EventSink | None) -> None:
-        """Make the sink and the subscription right. `sink`: the one that exists already."""
+        """Create or correct the sink and the subscription. `sink`: the one that exists already."""
         offered = await self.requests.types()
         sink = await self._sink(sink)
         if sink is not None and not sink.is_active:
@@ -207,7 +207,7 @@ def existing_sink(sinks: list[EventSink], side: AwsSide) -> EventSink | None:
 
 
 async def tear_down(requests: SinkRequests, side: AwsSide, say: Say, *, is_dry_run: bool) -> None:
-    """Delete our subscriptions, then our sinks. Raises `TwilioError`."""
+    """Delete our subscriptions, then our sinks. Raise `TwilioError`."""
     arn = side.stream_arn if side.is_known else ""
     verb = "would delete" if is_dry_run else "deleted"
     description, found = description_of(side.kinesis_stream), await requests.sinks()

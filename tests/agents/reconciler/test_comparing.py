@@ -6,12 +6,12 @@ import pytest
 
 from agents.reconciler.comparing import PeriodComparison
 from agents.reconciler.known_tasks import known_tasks
-from agents.reconciler.service import started_producer
 from agents.reconciler.twilio_lists import TwilioLists
 from agents.twilio_history.client import HistoryApi
 from agents.twilio_history.permits import RequestPermits
 from pipeline.calls.added import is_added
 from pipeline.reconciliation.windows import TwilioPeriod
+from pipeline.runtime.kafka import started_producer
 from pipeline.runtime.telemetry import Health
 from pipeline.runtime.twilio_rest import RestClient
 from schemas.records import CtiEvent, ReconciliationEvidence
@@ -48,7 +48,7 @@ async def test_a_call_whose_events_never_came_is_added_once(
             rest.url,
             5.0,
         ) as client,
-        started_producer(settings) as sender,
+        started_producer(settings, "test") as sender,
     ):
         permits = RequestPermits()
         permits.grant(4)

@@ -1,33 +1,19 @@
 """How the command asks, refuses, and ends a call whatever happens."""
 
-import asyncio
 import io
-from random import Random
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from cli.check_call import account, command, course
-from cli.check_call.account import CheckApi
+from cli.check_call import command
 from cli.check_call.command import Asked, CheckCallRefused, explained
-from cli.check_call.course import CallFailed, CheckCall
-from cli.check_call.observations import Observations
-from cli.check_call.tap import Tap
 from cli.main import main
 from pipeline.runtime.settings import Settings, SettingsError
 from pipeline.runtime.twilio_http import TwilioError
-from pipeline.twilio.check_tasks import check_task_sid
-from simulator import placed
-from simulator.media import Credentials
-from simulator.placed import BUSY, OWN_NUMBER
-from simulator.script import Sids
-from simulator.twilio_rest import Faults, TwilioRest
-from simulator.world import World
+from simulator.placed import OWN_NUMBER
+from tests.cli.check_call.played import CREDENTIALS, TO
 
-CREDENTIALS = Credentials("AC" + "a" * 32, "secret")
-TASK = check_task_sid(b"12345678")
-TO = "+15550100200"
 ASKED = Asked(TO, None, is_agreed=True, in_json=False)
 
 
@@ -39,88 +25,6 @@ def _settings(**changes: Any) -> Settings:
         "gateway_public_url": "ws://127.0.0.1:1/media",
     }
     return Settings(**own | changes)
-
-
-@pytest.fixture
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time passes quickly at Twilio, and requests are repeated soon."""
-    monkeypatch.setattr(placed, "RING_S", 0.2)
-    monkeypatch.setattr(course, "POLL_S", 0.05)
-    monkeypatch.setattr(account, "PAUSE_S", (0.01, 0.02))
-
-
-class Played:
-    """A test call at a simulated Twilio; its media streams reach no gateway."""
-
-    def __init__(self, faults: Faults | None = None) -> None:
-        self.seen = Observations()
-        self.said: list[str] = []
-        self.rest = TwilioRest(World(Sids(Random(1))), CREDENTIALS, faults or Faults())
-
-    async def __aenter__(self) -> Self:
-        await self.rest.__aenter__()
-        token = CREDENTIALS.auth_token
-        self.api = CheckApi(
-            CREDENTIALS.account_sid,
-            (CREDENTIALS.account_sid, token),
-            token,
-            self.rest.url,
-            clock=lambda: 1_700_000_000.0,
-        )
-        await self.api.__aenter__()
-        url = "ws://127.0.0.1:1/media"
-        self.call = CheckCall(
-            self.api,
-            Tap(TASK, self.seen),
-            self.seen,
-            TASK,
-            url,
-            now=lambda: 1,
-            say=self.said.append,
-        )
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.api.__aexit__()
-        await self.rest.__aexit__(None, None, None)
-
-    @property
-    def statuses(self) -> list[str]:
-        return [call.status for call in self.rest.placed.calls.values()]
-
-
-@pytest.mark.usefixtures("_quick")
-async def test_a_call_that_is_not_answered_is_a_failure() -> None:
-    """The reason is Twilio's; while it rings a start is tried."""
-    async with Played() as played:
-        with pytest.raises(CallFailed, match="busy"):
-            await played.call.run(BUSY, OWN_NUMBER)
-
-
-@pytest.mark.usefixtures("_quick")
-async def test_throttled_requests_are_repeated_and_one_call_is_placed() -> None:
-    """429 is asked again; so is 503, but not of the request that places the call."""
-    async with Played(Faults(too_many_requests=2)) as played:
-        numbers = await played.api.own_numbers()
-        call = await played.api.place_call(TO, numbers[0])
-        assert [call.sid] == list(played.rest.placed.calls)
-    async with Played(Faults(unavailable=1)) as played:
-        with pytest.raises(TwilioError, match="503"):
-            await played.api.place_call(TO, OWN_NUMBER)
-        assert [] == played.statuses
-
-
-@pytest.mark.usefixtures("_quick")
-@pytest.mark.parametrize("after_s", [0.003, 0.1, 0.6])
-async def test_whenever_it_is_stopped_the_call_is_ended(after_s: float) -> None:
-    """While it is placed, while it rings, and while it is streamed."""
-    async with Played() as played:
-        running = asyncio.create_task(played.call.run(TO, OWN_NUMBER))
-        await asyncio.sleep(after_s)
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
-        assert set(played.statuses) <= {"completed", "canceled"}
 
 
 def test_without_a_terminal_it_must_be_agreed(
@@ -171,23 +75,6 @@ def test_refusals_say_what_to_do() -> None:
     assert "400 21215" in told
     assert "Geo permissions" in told
     assert "network" in explained(TwilioError(0, None, "no answer"))
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["twilio", "check-call"],
-        ["twilio", "check-call", "--to", "5550100"],
-        ["twilio", "check-call", "--to", "client:x"],
-        ["twilio", "check-call", "--to", TO, "--from", "+1"],
-        ["twilio"],
-    ],
-)
-def test_wrong_usage(arguments: list[str]) -> None:
-    """Exit status 2."""
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    assert 2 == ended.value.code
 
 
 def test_an_unknown_assumption_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,26 +1,11 @@
 """Dead letters: their marks and their order."""
 
-from typing import Any
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.dead_letters.letter import Letter, LetterFilter, is_of
-from pipeline.kinesis.messages import CONNECTOR
-from schemas.records import DeadLetter, DeadLetterRetried
-
-EVENT = b'{"id":"EV1","type":"com.example.new","source":"s"}'
-
-
-def letter(
-    original: bytes, role: str = CONNECTOR, headers: dict[str, bytes] | None = None, **fields: Any
-) -> Letter:
-    """A dead letter; the bridge's unless said otherwise."""
-    own = {"origin": "flex-events", "part": "shardId-3", "position": "17"} | fields
-    record = DeadLetter(
-        reason="not-json", detail="why", role=role, at=900, key=b"WT1", original=original, **own
-    )
-    return Letter((3, 14), 1_000, headers or {}, record)
+from schemas.records import DeadLetterRetried
+from tests.cli.dead_letters.letters import EVENT, letter
 
 
 def test_a_mark_is_of_the_letter_that_lay_there_then() -> None:

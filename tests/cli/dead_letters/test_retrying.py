@@ -9,26 +9,15 @@ from hypothesis import strategies as st
 
 from cli.dead_letters.letter import Letter
 from cli.dead_letters.retrying import NOTHING_TO_WRITE, LetterRetry, StillBad, retry_of
-from pipeline.kinesis.messages import ARRIVED_AT_HEADER, CONNECTOR, KinesisRecord, SizeLimits
+from pipeline.kinesis.messages import ARRIVED_AT_HEADER, KinesisRecord, SizeLimits
 from pipeline.kinesis.messages import messages_of as bridged
 from pipeline.kinesis.shard_ref import Place
 from schemas.codec import decode, encode
-from schemas.records import CtiEvent, DeadLetter, Tick
+from schemas.records import CtiEvent, Tick
+from tests.cli.dead_letters.letters import EVENT, letter
 
 LIMITS = SizeLimits()
 PREFIX = "own."
-EVENT = b'{"id":"EV1","type":"com.example.new","source":"s"}'
-
-
-def letter(
-    original: bytes, role: str = CONNECTOR, headers: dict[str, bytes] | None = None, **fields: Any
-) -> Letter:
-    """A dead letter; the bridge's unless said otherwise."""
-    own = {"origin": "flex-events", "part": "shardId-3", "position": "17"} | fields
-    record = DeadLetter(
-        reason="not-json", detail="why", role=role, at=900, key=b"WT1", original=original, **own
-    )
-    return Letter((3, 14), 1_000, headers or {}, record)
 
 
 def retried(from_topic: Letter) -> LetterRetry | StillBad:

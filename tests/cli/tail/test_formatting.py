@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cli.tail.decoding import decoded, is_of_task
+from cli.tail.decoding import decoded
 from cli.tail.formatting import as_json, as_line
 from cli.tail.main_fields import MAIN_FIELDS
 from schemas import codec, records, topics
@@ -106,19 +106,3 @@ def test_each_record_on_a_topic_has_main_fields() -> None:
     assert {name for topic in topics.ALL for name in topic.records} == MAIN_FIELDS.keys()
     for name, shown in MAIN_FIELDS.items():
         assert set(shown) <= {field.name for field in fields(getattr(records, name))}
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "expected"),
-    [
-        (TASK, None, True),
-        (None, encode(DECIDED), True),
-        ("CA1", encode(DECIDED), True),
-        ("CA1", b"junk", False),
-        (None, None, False),
-    ],
-)
-def test_a_record_of_a_task(key: str | None, value: bytes | None, expected: bool) -> None:
-    """Its key or its own field names the task."""
-    shown = decoded(consumed(value, None if key is None else key.encode()))
-    assert expected == is_of_task(shown, TASK)

@@ -1,20 +1,10 @@
-"""Warnings and reports of refused handshakes."""
-
-from typing import Any, cast
+"""Warnings of refused handshakes, and the limit of their reports."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.admission.admission import Admission, HandshakeDenied
 from gateway.admission.refusals import MAX_REPORTS, REMEDIES, Refusals
 from gateway.admission.signature import Verdict
-from gateway.publishing.publisher import Publisher
-from gateway.sockets.handshakes import HandshakeReports
-from pipeline.runtime.telemetry import Health
-from pipeline.twilio.tickets import Ticket
-from schemas.records import GatewayStarted, HandshakeRefused
-
-TICKET = Ticket("AC1", "CA1", "WT1", 3, 1_700_000_060, "00")
 
 
 def test_a_stranger_is_no_reason_to_warn():
@@ -74,51 +64,8 @@ def test_a_warning_stands_exactly_while_refusals_are_fresh_and_nothing_was_accep
         assert expected == (refusals.warning(now) is not None)
 
 
-class FakeEvents:
-    """Keeps the published records."""
-
-    def __init__(self) -> None:
-        self.records: list[tuple[str, bytes | None, Any]] = []
-
-    def publish(self, topic: str, key: bytes | None, record: Any) -> bool:
-        self.records.append((topic, key, record))
-        return True
-
-
-def reports_on(events: FakeEvents) -> HandshakeReports:
-    started = GatewayStarted("gateway-0", 7, 7)
-    return HandshakeReports(cast("Publisher", events), "stream.events", started, lambda: 5)
-
-
-def test_a_refused_handshake_with_a_genuine_ticket_is_published_for_its_task():
-    """With leg, generation and reason; one without is not."""
-    events = FakeEvents()
-    reports = reports_on(events)
-    reports.refused(HandshakeDenied(Verdict.WRONG_SIGNATURE))
-    reports.refused(HandshakeDenied(Verdict.TICKET_EXPIRED, TICKET, 12.5))
-    record = HandshakeRefused("WT1", "CA1", 3, "gateway-0", 7, 5, "ticket-expired")
-    assert [("stream.events", b"WT1", record)] == events.records
-
-
 def test_reports_are_bounded():
-    """A handshake that is repeated all the time does not fill the topic."""
-    events = FakeEvents()
-    reports = reports_on(events)
-    for _ in range(5 * MAX_REPORTS):
-        reports.refused(HandshakeDenied(Verdict.TICKET_USED, TICKET))
-    assert MAX_REPORTS <= len(events.records) <= 2 * MAX_REPORTS
+    """So many in a second; more are allowed in the next one."""
     refusals = Refusals()
     assert MAX_REPORTS == sum(refusals.may_report(50.5) for _ in range(500))
     assert refusals.may_report(51.0)
-
-
-def test_the_warning_is_shown_and_the_next_accepted_handshake_clears_it():
-    """The process stays healthy all the while."""
-    health, reports = Health(), reports_on(FakeEvents())
-    reports.refused(HandshakeDenied(Verdict.WRONG_TOKEN))
-    reports.show(health)
-    assert "wrong-token" in health.warnings["handshakes"]
-    assert {} == health.reasons
-    reports.accepted(Admission(TICKET))
-    reports.show(health)
-    assert {} == health.warnings

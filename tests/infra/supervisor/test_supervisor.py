@@ -1,5 +1,6 @@
 """What `up` waits for. Its life as a whole: tests/integration/test_up.py, test_up_waiting.py."""
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,6 +37,30 @@ def test_an_external_kafka_is_waited_for_with_one_line_a_minute(
     assert virtually(made(said)._outside_topics_made()) is None
     assert 5 <= len(said) <= 6
     assert {"waiting for Kafka at kafka:9092: Kafka does not answer"} == {*said}
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ConnectionRefusedError(111, "Connect call failed"), "[Errno 111] Connect call failed"),
+        (TimeoutError(), "no answer in time"),
+        (KafkaConnectionError(), "KafkaConnectionError"),
+    ],
+)
+def test_the_line_gives_the_reason_of_each_error(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    """Also if the error has no text, or begins with a number."""
+    answers: Iterator[Exception | None] = iter([error, None])
+
+    async def ensure(*_: object) -> None:
+        if (failure := next(answers)) is not None:
+            raise failure
+
+    monkeypatch.setattr(supervisor, "ensure_topics", ensure)
+    said: list[str] = []
+    virtually(made(said)._outside_topics_made())
+    assert [f"waiting for Kafka at kafka:9092: {reason}"] == said
 
 
 def test_a_wrong_external_kafka_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:

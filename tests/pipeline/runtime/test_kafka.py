@@ -1,4 +1,4 @@
-"""Consumers, apart from a broker."""
+"""Consumers and producers, apart from a broker."""
 
 import asyncio
 from types import SimpleNamespace
@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.errors import KafkaConnectionError
 
-from pipeline.runtime.kafka import consumer
+from pipeline.runtime import kafka
+from pipeline.runtime.kafka import consumer, started_producer
 from pipeline.runtime.settings import Settings
+from pipeline.runtime.telemetry import Health
+from tests.virtual_time import virtually
 
 
 class _Waiting:
@@ -62,3 +66,44 @@ async def _started(count: int) -> tuple[Any, _Waiting, asyncio.Event]:
     made._closed, made._coordinator, made._fetcher = False, None, fetcher
     made._client = SimpleNamespace(close=close)
     return made, fetcher, closed
+
+
+class _Producer:
+    """A producer that finds no broker at first. `steps`: its calls."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.steps: list[str] = []
+
+    async def start(self) -> None:
+        self.steps.append("start")
+        if self.steps.count("start") <= self.failures:
+            raise KafkaConnectionError("no broker")
+
+    async def stop(self) -> None:
+        self.steps.append("stop")
+
+
+async def _used(made: _Producer, health: Health | None) -> None:
+    async with started_producer(Settings(), "tracker", health):
+        made.steps.append("block")
+
+
+@pytest.mark.parametrize("failures", [0, 2])
+def test_a_role_waits_until_its_producer_is_started(
+    monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    """The block begins once Kafka answers, and the producer is stopped after it."""
+    made = _Producer(failures)
+    monkeypatch.setattr(kafka, "producer", lambda *_, **__: made)
+    virtually(_used(made, Health()))
+    assert ["start"] * (failures + 1) + ["block", "stop"] == made.steps
+
+
+def test_a_command_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a health, Kafka's error is raised; the producer's connections are closed."""
+    made = _Producer(1)
+    monkeypatch.setattr(kafka, "producer", lambda *_, **__: made)
+    with pytest.raises(KafkaConnectionError):
+        virtually(_used(made, None))
+    assert ["start", "stop"] == made.steps

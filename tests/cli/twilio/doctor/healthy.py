@@ -66,3 +66,27 @@ Plant = Callable[[Facts], Facts]
 
 def of_gateway(**changes: Any) -> Plant:
     return lambda facts: replace(facts, gateway=replace(facts.gateway, **changes))
+
+
+def of_account(**changes: Any) -> Plant:
+    def planted(facts: Facts) -> Facts:
+        assert isinstance(facts.account, AccountFacts)
+        return replace(facts, account=replace(facts.account, **changes))
+
+    return planted
+
+
+def of_kinesis(**changes: Any) -> Plant:
+    return lambda facts: replace(facts, kinesis=replace(facts.kinesis, **changes))
+
+
+def of_kafka(**changes: Any) -> Plant:
+    def planted(facts: Facts) -> Facts:
+        assert isinstance(facts.kafka, KafkaFacts)
+        return replace(facts, kafka=replace(facts.kafka, **changes))
+
+    return planted
+
+
+def of_facts(**changes: Any) -> Plant:
+    return lambda facts: replace(facts, **changes)

@@ -2,17 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cli.twilio.doctor.checks import CHECKS, results
 from cli.twilio.doctor.facts import (
-    AccountFacts,
     Alert,
-    Facts,
     GatewayFacts,
-    KafkaFacts,
     ListFacts,
     ShardLag,
     TlsFacts,
@@ -32,32 +28,12 @@ from tests.cli.twilio.doctor.healthy import (
     SINK,
     STREAM,
     Plant,
+    of_account,
+    of_facts,
     of_gateway,
+    of_kafka,
+    of_kinesis,
 )
-
-
-def of_account(**changes: Any) -> Plant:
-    def planted(facts: Facts) -> Facts:
-        assert isinstance(facts.account, AccountFacts)
-        return replace(facts, account=replace(facts.account, **changes))
-
-    return planted
-
-
-def of_kinesis(**changes: Any) -> Plant:
-    return lambda facts: replace(facts, kinesis=replace(facts.kinesis, **changes))
-
-
-def of_kafka(**changes: Any) -> Plant:
-    def planted(facts: Facts) -> Facts:
-        assert isinstance(facts.kafka, KafkaFacts)
-        return replace(facts, kafka=replace(facts.kafka, **changes))
-
-    return planted
-
-
-def of_facts(**changes: Any) -> Plant:
-    return lambda facts: replace(facts, **changes)
 
 
 def _finding(problem: str, *, loses_data: bool) -> TopicFinding:

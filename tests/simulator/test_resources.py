@@ -1,0 +1,95 @@
+"""The resources of the REST API."""
+
+from typing import Any
+
+import pytest
+
+from simulator import resources
+from simulator.audio import Voice
+from simulator.events import rfc2822
+from simulator.resources import (
+    call_resource,
+    conference_resource,
+    conference_status,
+    media_stream_resource,
+    participant_resource,
+)
+from simulator.script import DialledEnds, LegStatus, Line
+from simulator.world import Conference, MediaStream, StreamStatus, WorldLeg, WorldParticipant
+
+BEGAN, ENDED, NOW = 1_700_000_000_000, 1_700_000_060_000, 1_700_000_090_000
+ROOT = "/2010-04-01/Accounts/AC1"
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is always `NOW`."""
+    monkeypatch.setattr(resources, "clock", lambda: NOW)
+
+
+@pytest.mark.parametrize(("ended", "shown"), [(None, None), (ENDED, rfc2822(ENDED))])
+def test_a_call_has_its_ends_and_times(ended: int | None, shown: str | None) -> None:
+    """A call in progress has no end time."""
+    ends = DialledEnds("+1", "client:ann", "outbound-api")
+    leg = WorldLeg("CA1", LegStatus.NO_ANSWER, "", Line(), BEGAN, ended, ends=ends)
+    told = call_resource(leg, "AC1")
+    assert ("CA1", "AC1", "no-answer") == (told["sid"], told["account_sid"], told["status"])
+    assert ("+1", "client:ann", "outbound-api") == (told["from"], told["to"], told["direction"])
+    assert (rfc2822(BEGAN), shown, rfc2822(NOW)) == (
+        told["start_time"], told["end_time"], told["date_updated"],
+    )  # fmt: skip
+    assert f"{ROOT}/Calls/CA1.json" == told["uri"]
+
+
+def test_a_media_stream_is_below_its_call() -> None:
+    """With its name and status."""
+    stream = MediaStream("MZ1", "CA1", "name", "ws://x", "both_tracks", {}, 0, StreamStatus.STOPPED)
+    told = media_stream_resource(stream, "AC1")
+    assert ("MZ1", "CA1", "name", "stopped") == (
+        told["sid"], told["call_sid"], told["name"], told["status"],
+    )  # fmt: skip
+    assert f"{ROOT}/Calls/CA1/Streams/MZ1.json" == told["uri"]
+
+
+@pytest.mark.parametrize(
+    ("ended", "status", "updated"), [(None, "in-progress", NOW), (ENDED, "completed", ENDED)]
+)
+def test_a_conference_is_completed_at_its_end(ended: int | None, status: str, updated: int) -> None:
+    """It was updated then, or now if it is in progress; its name is the task's SID."""
+    conference = Conference("CF1", "WT1", BEGAN, ended_at=ended)
+    told = conference_resource(conference, "AC1")
+    assert (status, status) == (conference_status(conference), told["status"])
+    assert ("WT1", rfc2822(updated)) == (told["friendly_name"], told["date_updated"])
+    participants = told["subresource_uris"]["participants"]
+    assert f"{ROOT}/Conferences/CF1/Participants.json" == participants
+
+
+@pytest.mark.parametrize(
+    ("leg", "status"),
+    [
+        (LegStatus.RINGING, "ringing"),
+        (LegStatus.IN_PROGRESS, "connected"),
+        (LegStatus.COMPLETED, "complete"),
+        (LegStatus.NO_ANSWER, "complete"),
+    ],
+)
+def test_a_participant_is_connected_while_its_leg_is_in_progress(
+    leg: LegStatus, status: str
+) -> None:
+    """It rings before, and is complete after."""
+    participant = WorldParticipant("CA1", "worker", Voice.AGENT, coaching=False)
+    told = participant_resource(Conference("CF1", "WT1", BEGAN), participant, leg, "AC1")
+    assert status == told["status"]
+    assert f"{ROOT}/Conferences/CF1/Participants/CA1.json" == told["uri"]
+
+
+@pytest.mark.parametrize("flag", ["hold", "muted", "coaching"])
+def test_a_participant_has_its_flags(flag: str) -> None:
+    """Each under its own name; the ends of its leg are not shown."""
+    flags: dict[str, Any] = {"coaching": False, flag: True}
+    participant = WorldParticipant("CA1", None, Voice.AGENT, **flags)
+    conference = Conference("CF1", "WT1", BEGAN)
+    told = participant_resource(conference, participant, LegStatus.IN_PROGRESS, "AC1")
+    assert [flag] == [name for name in ("hold", "muted", "coaching") if told[name]]
+    assert told["label"] is None
+    assert not {"from", "to", "direction"} & told.keys()

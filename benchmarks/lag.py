@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
 
 from aiokafka import TopicPartition
+from prometheus_client import generate_latest
 
 from agents.partition_lag import PartitionLag, read_and_ends, timestamps
 from benchmarks.local import Local
@@ -32,11 +32,14 @@ async def _measured(here: Local, quick: bool) -> list[Row]:
     await ensure_topics(settings, TOPICS)
     await _one_record_each(settings)
     rows: list[Row] = []
+    ages = QUICK_AGE_LOOKS if quick else AGE_LOOKS
+    without = _scrape(ages)
     for number in NUMBERS:
         found = await _looks(here, settings, TOPICS[:number], QUICK_LOOKS if quick else LOOKS)
+        found["their part of /metrics"] = _scrape(ages) - without
         what = f"lag: a look at {sum(topic.partitions for topic in TOPICS[:number])} partitions"
         rows += [Row(f"{what}, {name}", "us of CPU", spent) for name, spent in found.items()]
-    age = await _ages(settings, QUICK_AGE_LOOKS if quick else AGE_LOOKS)
+    age = await _ages(settings, ages)
     rows.append(Row(f"lag: the age of records of {CALLS.partitions} partitions", "us of CPU", age))
     return rows
 
@@ -52,7 +55,7 @@ async def _one_record_each(settings: Settings) -> None:
 
 async def _looks(
     here: Local, settings: Settings, topics: tuple[Topic, ...], looks: int
-) -> Mapping[str, float]:
+) -> dict[str, float]:
     """Return the CPU time of one look (us), by part: to read the offsets from Kafka, to set the
     gauges, and the broker's for the first of both."""
     lag = PartitionLag(settings, "bench", topics, lambda: time.time_ns() // 1_000_000)
@@ -67,6 +70,7 @@ async def _looks(
         reader.assign(tps)
         await reader.seek_to_end(*tps)
         places, ends = await read_and_ends(reader)
+        reader.pause(*tps)  # fetches are not part of a look
         begun, of_broker = time.process_time(), cpu_of(here.broker)
         for _ in range(looks):
             places, ends = await read_and_ends(reader)
@@ -79,6 +83,14 @@ async def _looks(
         await reader.stop()
     seconds = {"offsets": read, "gauges": shown, "the broker's share": of_broker}
     return {name: spent * 1_000_000 / looks for name, spent in seconds.items()}
+
+
+def _scrape(looks: int) -> float:
+    """Return the CPU time (us) of one answer to /metrics."""
+    begun = time.process_time()
+    for _ in range(looks):
+        generate_latest()
+    return (time.process_time() - begun) * 1_000_000 / looks
 
 
 async def _ages(settings: Settings, looks: int) -> float:

@@ -36,10 +36,10 @@ from simulator.twilio_rest import Faults, TwilioRest
 
 NO_CHANGE = "(nothing changes)"
 JOINS = "joins"
-RESTARTS = "is killed, and started again at once under its name"
-LEAVES = "leaves by SIGTERM"
-DIES = "is killed for good"
-HANGS = "hangs (SIGSTOP), and continues later"
+RESTARTS = "is killed and started again at once"
+LEAVES = "leaves (SIGTERM)"
+DIES = "dies (SIGKILL)"
+HANGS = "hangs (SIGSTOP, later SIGCONT)"
 ROLES = (Role.TRACKER, Role.STREAM_MANAGER, Role.TWILIO_ADAPTER)
 """The roles of which a process can be changed: the groups between an event and its stop."""
 STEADY_PROCESSES = 2
@@ -47,6 +47,9 @@ STEADY_PROCESSES = 2
 SETTLE_S = 12.0
 """After the processes were put in order again: longer than a session (8 s)."""
 WARM_UP_S = 5.0
+APART_S = 2.0
+"""Between a time without a change and the next change: a stop that is due just before a change may
+be delayed by it, and counts to neither."""
 PATIENCE_S = 30.0
 """How long to wait for the last stops."""
 _PREFIX = "rebalance."
@@ -84,7 +87,7 @@ def run(here: Local, quick: bool) -> list[Row]:
 
 
 def _rows(changed: Role, one: Lateness, baseline: Lateness) -> list[Row]:
-    what, name = f"stop while a process of {changed} {one.change}", "nothing changes"
+    what, name = f"stop, a {changed} {one.change}", "nothing changes"
     return [
         Row(f"{what}, p50", "ms", one.at(50), baseline.at(50), name),
         Row(f"{what}, latest", "ms", one.latest, baseline.latest, name),
@@ -198,6 +201,7 @@ class Course:
         began_at = clock()
         await asyncio.sleep(self.plan.quiet_s)
         self._note(NO_CHANGE, began_at)
+        await asyncio.sleep(APART_S)
 
     def _note(self, name: str, began_at: int) -> None:
         self.spans.append(Span(name, began_at, clock()))

@@ -238,9 +238,7 @@ class Retrieval:
         if captured is None:
             return None
         begins_at, sides = captured
-        return await asyncio.to_thread(
-            compare_all, sides, envelopes, begins_at - source.started_at
-        )
+        return await asyncio.to_thread(compare_all, sides, envelopes, begins_at - source.started_at)
 
     def _path(self, order: Order) -> Path:
         """Return the path of the download. Calls that share a recording use separate files, because

@@ -32,6 +32,8 @@ MAX_OTHER = 0.75
 """The same for the other order of channels, if the comparison shows the customer's channel."""
 WINDOW_MS = 120_000
 """The length (ms) of the captured audio that is compared at once."""
+MAX_WINDOWS = 10
+"""How many windows are compared at most: each costs 0.1 s of processor time."""
 NEAR_MS = 100
 """Shifts nearer than this (ms) to the best one do not compete with it, because speech changes
 slowly."""
@@ -68,16 +70,15 @@ class AlignmentResult:
 
 
 def windows(captured: Sides) -> Iterator[tuple[int, Sides]]:
-    """Yield the captured audio in parts of `WINDOW_MS`, each with its start in ms; those with the
-    most changes first."""
+    """Yield parts of `WINDOW_MS` of the captured audio, each with its start in ms: the `MAX_WINDOWS`
+    parts with the most changes, in this order."""
     columns = WINDOW_MS // HOP_MS
     parts = [
         (first * HOP_MS, captured[:, first : first + columns])
         for first in range(0, captured.shape[1], columns)
     ]
-    yield from sorted(
-        parts, key=lambda part: float(np.abs(np.diff(part[1], axis=1)).sum()), reverse=True
-    )
+    parts.sort(key=lambda part: float(np.abs(np.diff(part[1], axis=1)).sum()), reverse=True)
+    yield from parts[:MAX_WINDOWS]
 
 
 def compare_all(captured: Sides, recording: Sides, offset_ms: int) -> AlignmentResult | None:

@@ -195,6 +195,16 @@ def test_windows_are_all_of_the_audio_and_the_liveliest_comes_first() -> None:
     assert (0, heard.shape[1] * HOP_MS) == (ordered[0][0], sum(ordered[-1]))
 
 
+def test_the_number_of_windows_is_limited() -> None:
+    """An hour of captured audio needs as much time as 20 minutes; quiet parts are left out."""
+    minutes = 60_000 // HOP_MS
+    heard = np.zeros((2, 60 * minutes))
+    heard[0, 58 * minutes :: 2] = 5
+    found = list(windows(heard))
+    assert 10 == len(found)
+    assert 58 * 60_000 == found[0][0]
+
+
 def test_a_conversation_after_a_long_hold_is_found() -> None:
     """Four minutes of lively music come first. They do not hide the 40 s of conversation."""
     call, music, other = talk(5, 280), talk(6, 280), talk(7, 280)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aiokafka.errors import MessageSizeTooLargeError
 
-from cli.dead_letters import writer
+from cli import transactional_writer
 from cli.dead_letters.retrying import LetterRetry, Put
 from cli.dead_letters.writer import TRANSACTIONAL_ID, RetryWriter
 from pipeline.kinesis.messages import Message
@@ -60,7 +60,7 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> Producer:
         made.arguments = arguments
         return made
 
-    monkeypatch.setattr(writer, "producer", producer)
+    monkeypatch.setattr(transactional_writer, "producer", producer)
     return made
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from aiokafka.errors import MessageSizeTooLargeError
 
+from cli import transactional_writer
 from cli.derive import writer
 from cli.derive.network import Changes, Derived
 from cli.derive.topics import PROGRESS, PROGRESS_KEY, STATE
@@ -76,7 +77,7 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> Producer:
         made.arguments = arguments
         return made
 
-    monkeypatch.setattr(writer, "producer", producer)
+    monkeypatch.setattr(transactional_writer, "producer", producer)
     return made
 
 

@@ -11,9 +11,12 @@ from importlib import import_module
 from benchmarks.local import BenchmarkFailed, Local, directory, local
 from benchmarks.rows import Row, table
 
-ON_A_BROKER = ("gateway", "steady", "recorder", "tracker", "bridge", "hop", "lander")
+ON_A_BROKER = ("gateway", "steady", "recorder", "tracker", "bridge", "hop", "lander", "lag")
 ON_THEIR_OWN = ("latency", "pipeline")
-NAMES = (*ON_A_BROKER, *ON_THEIR_OWN)
+IF_NAMED = ("scaling", "rebalance")
+"""They take long, and need the machine to themselves."""
+BY_DEFAULT = (*ON_A_BROKER, *ON_THEIR_OWN)
+NAMES = (*BY_DEFAULT, *IF_NAMED)
 
 Benchmark = Callable[[Local, bool], list[Row]]
 
@@ -22,10 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmarks. Return 0 if all of them could run, whether they meet their goals or
     not."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)}; default all")
+    listed = f"{', '.join(NAMES)}; default all but {' and '.join(IF_NAMED)}"
+    parser.add_argument("names", nargs="*", metavar="NAME", help=listed)
     parser.add_argument("--quick", action="store_true", help="shorter runs, less precise")
     asked = parser.parse_args(arguments)
-    names = asked.names or NAMES
+    names = asked.names or BY_DEFAULT
     if unknown := set(names) - set(NAMES):
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
     _forget_settings()
@@ -46,7 +50,7 @@ def _benchmark(name: str) -> Benchmark:
 def _measure(benchmarks: Mapping[str, Benchmark], quick: bool) -> tuple[list[Row], list[str]]:
     rows: list[Row] = []
     failures: list[str] = []
-    for place, names in ((local, ON_A_BROKER), (directory, ON_THEIR_OWN)):
+    for place, names in ((local, (*ON_A_BROKER, *IF_NAMED)), (directory, ON_THEIR_OWN)):
         chosen = [name for name in names if name in benchmarks]
         if not chosen:
             continue

@@ -5,8 +5,10 @@ import os
 from collections.abc import Iterator
 from random import Random
 
-from pipeline.kinesis.messages import KinesisRecord
+from pipeline.kinesis.messages import KinesisRecord, SizeLimits, messages_of
+from pipeline.kinesis.shard_ref import Place
 from schemas.records import MediaBatch, MediaStreamClosed, MediaStreamOpened, Run, TrackBatch
+from schemas.topics import CTI_EVENTS
 from simulator.cases import PLAIN, scripts
 from simulator.events import Account
 from simulator.script import EventSent
@@ -17,6 +19,7 @@ _AUDIO = tuple(os.urandom(_FRAMES * _SIZE) for _ in range(32))
 _GATEWAY = "gateway-bench"
 
 MediaRecord = MediaStreamOpened | MediaBatch | MediaStreamClosed
+KeyAndValue = tuple[bytes, bytes]
 
 
 def kinesis_records(count: int, now: int) -> list[KinesisRecord]:
@@ -33,6 +36,17 @@ def kinesis_records(count: int, now: int) -> list[KinesisRecord]:
     return [
         KinesisRecord(str(10**20 + number), at, text.encode())
         for number, (at, text) in enumerate(events[:count])
+    ]
+
+
+def cti_events(count: int, now: int) -> list[KeyAndValue]:
+    """Return the records of `cti.events` that a bridge makes of `count` Kinesis records."""
+    place = Place("bench", 0, "shard-0")
+    return [
+        (message.key or b"", message.value)
+        for record in kinesis_records(count, now)
+        for message in messages_of(place, record, SizeLimits(), now)
+        if message.topic == CTI_EVENTS.name
     ]
 
 

@@ -44,37 +44,46 @@ def run(here: Local, quick: bool) -> list[Row]:
     ]
 
 
-def _load(port: int, seconds: float, tag: str) -> dict[str, object]:
+def load_for(port: int, seconds: float, tag: str, sockets: int = SOCKETS) -> dict[str, object]:
+    """Return the arguments of `load.py` for a gateway that is measured for `seconds`. `tag`: four
+    hexadecimal digits that no other load of the run has."""
     url = f"ws://127.0.0.1:{port}/media"
-    return asdict(Load(url, _ACCOUNT, _TOKEN, SOCKETS, seconds + SETTLE_S + 2, tag))
+    return asdict(Load(url, _ACCOUNT, _TOKEN, sockets, seconds + SETTLE_S + 2, tag))
 
 
-def _product(here: Local, seconds: float) -> tuple[float, int]:
-    """Return frames per second of CPU time, and how many did not reach Kafka."""
-    prefix, port = "gateway.", chosen(["gateway"], {}, [])["gateway"]
-    settings = here.plain(
+def settings_for(here: Local, prefix: str, port: int, name: str = "gateway") -> dict[str, str]:
+    """Return the settings of a gateway that takes the load of `load_for`. `name`: its instance."""
+    return here.plain(
         prefix,
+        instance=name,
         gateway_listen=f"127.0.0.1:{port}",
         gateway_public_url=f"ws://127.0.0.1:{port}/media",
         twilio_account_sid=_ACCOUNT,
         twilio_auth_token=_TOKEN,
         gateway_customer_streams=True,
-        state_dir=here.directory / "gateway",
+        state_dir=here.directory / name,
     )
+
+
+def _product(here: Local, seconds: float) -> tuple[float, int]:
+    """Return frames per second of CPU time, and how many did not reach Kafka."""
+    prefix, port = "gateway.", chosen(["gateway"], {}, [])["gateway"]
+    settings = settings_for(here, prefix, port)
     with role(here, Role.GATEWAY, settings) as gateway:
         gateway.wait_ready()
-        with child(here, "load", _load(port, seconds, "aaaa"), {}) as load:
+        with child(here, "load", load_for(port, seconds, "aaaa"), {}) as load:
             load.line()
             time.sleep(SETTLE_S)
-            frames, cpu = _frames(gateway), gateway.cpu()
+            frames, cpu = frames_of(gateway), gateway.cpu()
             time.sleep(seconds)
-            rate = (_frames(gateway) - frames) / (gateway.cpu() - cpu)
+            rate = (frames_of(gateway) - frames) / (gateway.cpu() - cpu)
             told = load.line()
     print(f"  the load was at most {told['late_ms']:.0f} ms late", file=sys.stderr)
-    return rate, int(told["frames"]) - asyncio.run(_on_kafka(here, prefix))
+    return rate, int(told["frames"]) - asyncio.run(frames_on_kafka(here, prefix))
 
 
-def _frames(gateway: RunningPipeline) -> float:
+def frames_of(gateway: RunningPipeline) -> float:
+    """Return the number of frames that a gateway has taken."""
     return gateway.counted("flexcapture_gateway_frames_total")
 
 
@@ -83,7 +92,7 @@ def _bare(here: Local, seconds: float) -> float:
     port = chosen(["bare"], {}, [])["bare"]
     with child(here, "bare_socket", {"port": port}, {}) as bare:
         bare.line()
-        with child(here, "load", _load(port, seconds, "bbbb"), {}) as load:
+        with child(here, "load", load_for(port, seconds, "bbbb"), {}) as load:
             begins_at = load.line()["began"] + SETTLE_S
             ends_at = begins_at + seconds
             samples = [bare.line()]
@@ -97,7 +106,7 @@ def _bare(here: Local, seconds: float) -> float:
     return float((last["frames"] - first["frames"]) / (last["cpu"] - first["cpu"]))
 
 
-async def _on_kafka(here: Local, prefix: str) -> int:
+async def frames_on_kafka(here: Local, prefix: str) -> int:
     """Return the number of frames in all batches on `media`."""
     settings = here.settings(prefix)
     frames = 0

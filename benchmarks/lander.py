@@ -4,17 +4,12 @@ import asyncio
 import itertools
 import time
 
-from agents.tracker import TrackerCore
-from benchmarks.calls import kinesis_records
 from benchmarks.local import Local, child, role
 from benchmarks.rows import Row
-from pipeline.kinesis.messages import SizeLimits, messages_of
-from pipeline.kinesis.shard_ref import Place
+from benchmarks.versions import call_versions
 from pipeline.runtime.kafka import ensure_topics, producer
 from pipeline.runtime.settings import Role
-from schemas.codec import decode, encode
-from schemas.records import Call, ForgottenCall
-from schemas.topics import CALLS, CTI_EVENTS
+from schemas.topics import CALLS
 
 _PREFIX = "lander."
 _EVENTS = 4_000
@@ -37,29 +32,14 @@ def run(here: Local, quick: bool) -> list[Row]:
     ]
 
 
-def _versions() -> list[tuple[bytes, bytes]]:
-    """Return keys and values of `calls`, as a tracker writes them."""
-    core, states = TrackerCore(), dict[str, Call | ForgottenCall | None]()
-    now, place, made = time.time_ns() // 1_000_000, Place("bench", 0, "shard-0"), []
-    for record in kinesis_records(_EVENTS, now):
-        for message in messages_of(place, record, SizeLimits(), now):
-            if message.topic != CTI_EVENTS.name or message.key is None:
-                continue
-            key = message.key.decode()
-            step = core.on_record(key, states.get(key), decode(message.value), now)
-            states[key] = step.state
-            calls = [out.record for out in step.outputs if out.topic == CALLS]
-            made += [(message.key, encode(call)) for call in calls]
-    return made
-
-
 async def _fill(here: Local, records: int) -> None:
     settings = here.settings(_PREFIX)
     await ensure_topics(settings, [CALLS])
+    versions = call_versions(_EVENTS, time.time_ns() // 1_000_000)
     writer = producer(settings)
     await writer.start()
     try:
-        for key, value in itertools.islice(itertools.cycle(_versions()), records):
+        for key, value in itertools.islice(itertools.cycle(versions), records):
             await writer.send(settings.prefixed(CALLS.name), value, key)
     finally:
         await writer.stop()

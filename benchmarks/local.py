@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import os
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from benchmarks.machine import TICKS_A_SECOND, cpu_of, only_child
 from infra.local.kafka import LocalKafka, running
 from infra.local.kinesis import LocalKinesis
 from infra.ports import chosen
@@ -34,7 +34,6 @@ READY_S = 60.0
 WORK_S = 120.0
 STOP_S = 10.0
 _BEGUN = 0.05
-_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class BenchmarkFailed(RuntimeError):
@@ -43,10 +42,11 @@ class BenchmarkFailed(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """A broker, and a directory for all files of the benchmarks."""
+    """A broker, and a directory for all files of the benchmarks. `broker`: its process id."""
 
     directory: Path
     bootstrap_servers: str
+    broker: int = 0
 
     def plain(self, prefix: str, **more: object) -> dict[str, str]:
         """Return settings as variables without FLEXCAPTURE_. `prefix` separates benchmarks."""
@@ -82,7 +82,7 @@ def local() -> Iterator[Local]:
         kafka = LocalKafka(empty.directory / "kafka", ports["kafka"], ports["controller"])
         kafka.directory.mkdir()
         with running(kafka, empty.directory / "kafka.log"):
-            here = Local(empty.directory, kafka.bootstrap_servers)
+            here = Local(empty.directory, kafka.bootstrap_servers, only_child())
             logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it does not answer at first
             asyncio.run(wait_for_kafka(here.settings(""), READY_S))
             yield here
@@ -98,8 +98,7 @@ class RunningPipeline:
 
     def cpu(self) -> float:
         """Return the CPU seconds that the process (all its threads) has used, to 10 ms."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND
+        return cpu_of(self._process.pid)
 
     def most_memory(self) -> float:
         """Return the process's peak resident memory, kB."""
@@ -143,7 +142,7 @@ class RunningPipeline:
         self.wait(done, WORK_S, f"do {total:g}", WORK_POLL_S)
         begun = [n for n, (number, _) in enumerate(seen[:-1]) if number >= _BEGUN * total]
         first, last = seen[begun[0] if begun else 0], seen[-1]
-        return (last[0] - first[0]) / max(last[1] - first[1], 1 / _TICKS_A_SECOND)
+        return (last[0] - first[0]) / max(last[1] - first[1], 1 / TICKS_A_SECOND)
 
     def line(self) -> Any:
         """Wait for the next line that the process prints, and return its JSON value."""
@@ -160,9 +159,13 @@ class RunningPipeline:
         except ValueError as error:
             raise BenchmarkFailed(f"{self._log_file.name} said {text!r}") from error
 
-    def terminate(self) -> None:
-        """Send SIGTERM."""
-        self._process.terminate()
+    def send_signal(self, signum: signal.Signals) -> None:
+        """Send a signal. Do nothing if the process has ended."""
+        self._process.send_signal(signum)
+
+    def has_ended(self) -> bool:
+        """Return whether the process has ended."""
+        return self._process.poll() is not None
 
     def _is_ready(self) -> bool:
         self._get("/healthz")  # raises an OSError unless the process is healthy

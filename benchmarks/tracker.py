@@ -3,11 +3,9 @@
 import asyncio
 import time
 
-from benchmarks.calls import kinesis_records
+from benchmarks.calls import cti_events
 from benchmarks.local import Local, child, role
 from benchmarks.rows import Row
-from pipeline.kinesis.messages import SizeLimits, messages_of
-from pipeline.kinesis.shard_ref import Place
 from pipeline.runtime.kafka import ensure_topics, producer
 from pipeline.runtime.settings import Role
 from schemas.topics import CTI_EVENTS
@@ -43,16 +41,13 @@ async def _filled(here: Local, prefix: str, count: int) -> int:
     await ensure_topics(settings, [CTI_EVENTS])
     writer = producer(settings)
     await writer.start()
-    now, place, sent = time.time_ns() // 1_000_000, Place("bench", 0, "shard-0"), 0
+    events = cti_events(count, time.time_ns() // 1_000_000)
     try:
-        for record in kinesis_records(count, now):
-            for message in messages_of(place, record, SizeLimits(), now):
-                if message.topic == CTI_EVENTS.name:
-                    await writer.send(settings.prefixed(message.topic), message.value, message.key)
-                    sent += 1
+        for key, value in events:
+            await writer.send(settings.prefixed(CTI_EVENTS.name), value, key)
     finally:
         await writer.stop()
-    return sent
+    return len(events)
 
 
 def _product(here: Local, prefix: str, events: int) -> float:

@@ -69,8 +69,8 @@ def test_a_forked_process_becomes_the_role(
     monkeypatch.setattr(server, "main", main)
     monkeypatch.setenv("FLEXCAPTURE_OF_UP", "x")
     log = tmp_path / "tracker.log"
+    # Only here: pytest itself calls it between the phases of a test.
     with monkeypatch.context() as patch:
-        # Only here: pytest's own capture uses it too.
         patch.setattr(os, "dup2", lambda *a: process.steps.append(("dup2", a[1])))
         with pytest.raises(SystemExit) as ended:
             server.run("tracker", "a-name-of-more-than-15-bytes", {"A": "b"}, str(log))

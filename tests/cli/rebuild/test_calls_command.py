@@ -6,7 +6,6 @@ from aiokafka.errors import KafkaConnectionError
 from cli.rebuild import calls_command
 from cli.rebuild.calls import CallsReport, RebuildRefused
 from cli.rebuild.calls_command import rebuild, summary
-from pipeline.error_text import error_text
 from pipeline.runtime.settings import Settings
 
 GOOD = CallsReport(same=5)
@@ -63,8 +62,8 @@ def test_the_summary_counts_calls_and_written_values() -> None:
 def test_errors_have_status_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
 ) -> None:
-    """With their text, or its meaning."""
+    """With their text, or the meaning of their type."""
     let(monkeypatch, error)
     assert 1 == rebuild(Settings(), check=False)
     out, err = capsys.readouterr()
-    assert ("", True) == (out, error_text(error) in err)
+    assert ("", True) == (out, (str(error) or "no answer in time") in err)

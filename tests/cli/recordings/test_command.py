@@ -8,7 +8,6 @@ from aiokafka.errors import KafkaConnectionError
 
 from cli.recordings import command
 from cli.recordings.restart import Broken, NoCheckpoints
-from pipeline.error_text import error_text
 from pipeline.recordings.beginnings import FirstKept
 from pipeline.recordings.beginnings import opened as begun
 from pipeline.runtime.settings import Settings
@@ -101,4 +100,4 @@ def test_errors_have_status_1(
     """With their text."""
     Found(monkeypatch).error = error
     assert 1 == run(tmp_path, yes=True)
-    assert error_text(error) in capsys.readouterr().err
+    assert (str(error) or "no answer in time") in capsys.readouterr().err

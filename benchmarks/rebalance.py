@@ -23,7 +23,7 @@ from benchmarks.local import BenchmarkFailed, Local, RunningPipeline, role
 from benchmarks.members import Members
 from benchmarks.rows import Row
 from benchmarks.stopped_calls import NotingWorld, StoppedCalls, silent_media_stream
-from cli.role_process import root_cause
+from cli.messages import root_cause
 from infra.ports import chosen
 from pipeline.runtime.kafka import ensure_topics, producer
 from pipeline.runtime.settings import Role

@@ -19,7 +19,7 @@ from simulator.verify import began_after, differences, settled
 from simulator.world import World, WorldLeg
 
 PATIENCE_MS = 20_000
-RECOVERY_MS = 20_000
+RECOVERY_MS = 30_000
 """How much longer a call that must be recovered from Twilio's recording may take."""
 POLL_S = 0.25
 

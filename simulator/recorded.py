@@ -125,6 +125,17 @@ class RecordedConferences:
                     found[call_sid] = max(scene.at, *(at + 1 for at in found.values()), 0)
         return list(found.items())
 
+    def left(self, conference_sid: str) -> dict[str, int]:
+        """Return when each participant of a conference was audible for the last time (ms), by call
+        SID; without those that still are."""
+        scenes = self.world.journal.get(conference_sid, ())
+        return {
+            call_sid: after.at
+            for before, after in pairwise(scenes)
+            for call_sid in dict(before.voices).keys() - dict(after.voices).keys()
+            if call_sid not in dict(scenes[-1].voices)
+        }
+
     def _of(self, conference: Conference, now: int) -> ConferenceRecording | None:
         quirk = self.quirks.get(conference.friendly_name)
         scenes = self.world.journal.get(conference.sid, [])

@@ -94,17 +94,30 @@ class RecordedRest:
         sid = request.match_info["conference"]
         if sid not in self.recorded.world.conferences:
             raise not_found(request.path)
-        rows: list[Json] = [
-            {
-                "participant_sid": f"CP{call_sid[2:]}",
-                "call_sid": call_sid,
-                "conference_sid": sid,
-                "account_sid": self._account,
-                "join_time": datetime.fromtimestamp(at / 1000, UTC).isoformat(),
-            }
+        left = self.recorded.left(sid)
+        rows = [
+            self._participant(sid, call_sid, at, left.get(call_sid))
             for call_sid, at in self.recorded.joined(sid)
         ]
         return paged_v1(request, "participants", rows)
+
+    def _participant(
+        self, conference_sid: str, call_sid: str, joined_at: int, left_at: int | None
+    ) -> Json:
+        ends = self.recorded.world.legs[call_sid].ends
+        return {
+            "participant_sid": f"CP{call_sid[2:]}",
+            "call_sid": call_sid,
+            "conference_sid": conference_sid,
+            "account_sid": self._account,
+            "from": ends.caller,
+            "to": ends.called,
+            "call_direction": "inbound" if ends.direction == "inbound" else "outbound",
+            "call_status": "answered" if left_at is None else "completed",
+            "is_coach": False,
+            "join_time": _iso(joined_at),
+            "leave_time": None if left_at is None else _iso(left_at),
+        }
 
     async def _media(self, request: web.Request) -> web.Response:
         recording = self._found(request)
@@ -185,6 +198,10 @@ class RecordedRest:
         }
 
 
+def _iso(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat()
+
+
 def wav_of(*channels: bytes) -> bytes:
     """Return a WAV file of 16-bit PCM at 8 kHz, of mu-law channels of the same length."""
     samples = np.array([_LINEAR[np.frombuffer(channel, np.uint8)] for channel in channels])
@@ -197,10 +214,11 @@ def wav_of(*channels: bytes) -> bytes:
 
 
 def mixed(one: bytes, other: bytes) -> bytes:
-    """Return one channel with the louder of both samples: the double's people take turns."""
+    """Return one channel with the louder of both samples: the double's people take turns. Of two
+    samples that are equally loud it is the positive one, so that the order does not matter."""
     codes = np.array([np.frombuffer(side, np.uint8) for side in (one, other)])
-    volumes = np.abs(_LINEAR[codes])
-    louder: bytes = np.where(volumes[0] >= volumes[1], *codes).tobytes()
+    ranks = 2 * np.abs(_LINEAR[codes].astype(np.int32)) + (codes >> 7)
+    louder: bytes = np.where(ranks[0] >= ranks[1], *codes).tobytes()
     return louder
 
 

@@ -1,8 +1,8 @@
 """Compare one period with Twilio's records, and write the missing events and the findings."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -19,6 +19,12 @@ from pipeline.reconciliation.comparison import (
     needs_of,
 )
 from pipeline.reconciliation.evidence import is_news, merged
+from pipeline.reconciliation.participants import (
+    ConferenceParticipant,
+    is_unanswered,
+    joined_events,
+    with_participants,
+)
 from pipeline.reconciliation.rows import ListedEvent, accepted_reservation
 from pipeline.reconciliation.windows import TwilioPeriod
 from pipeline.runtime.settings import Settings
@@ -33,6 +39,9 @@ from schemas.records import (
 from schemas.topics import CTI_EVENTS, RECONCILIATION_EVIDENCE, Topic
 
 log = structlog.get_logger(__name__)
+
+Participants = Mapping[str, tuple[ConferenceParticipant, ...]]
+"""By conference SID."""
 
 TASKS_AT_ONCE = 8
 ADDED_HEADER = "flexcapture.added"
@@ -105,11 +114,17 @@ class PeriodComparison:
         needs, now = needs_of(task, known), self._now()
         conferences = tuple(task.conferences.values())
         recordings: tuple[TwilioRecording, ...] = ()
-        if needs.details:
-            conferences, recordings = await self._details(task, known)
         added: list[CtiEvent] = []
         if needs.events:
             added = await self._missing_events(task, listed, period, now)
+        is_silent = is_unanswered(added) or (needs.details and known.is_unanswered)
+        participants: Participants = {}
+        if needs.details or is_silent:
+            participants = {sid: await self._lists.participants(sid) for sid in task.conferences}
+        if needs.details:
+            conferences, recordings = await self._details(task, known, participants)
+        if is_silent:
+            added = _with_joined(task, participants, added, now)
         found = ReconciliationEvidence(
             task_sid=task.task_sid,
             reservations=tuple(task.reservations.values()),
@@ -144,11 +159,10 @@ class PeriodComparison:
         return [*(e for e in ends if e is not None), *added_events.of_tasks(events.values(), now)]
 
     async def _details(
-        self, task: ListedTask, known: KnownTask
+        self, task: ListedTask, known: KnownTask, participants: Participants
     ) -> tuple[tuple[EndedConference, ...], tuple[TwilioRecording, ...]]:
         conferences = [
-            replace(each, call_sids=await self._lists.call_sids(each.conference_sid))
-            for each in task.conferences.values()
+            with_participants(each, participants[sid]) for sid, each in task.conferences.items()
         ]
         legs = set(known.call_sids).union(*(c.call_sids for c in conferences))
         for leg in known.call_sids[:1]:
@@ -180,6 +194,24 @@ class PeriodComparison:
     ) -> None:
         name = self._settings.prefixed(topic.name)
         await self._producer.send_and_wait(name, value, key.encode(), headers=headers)
+
+
+def _with_joined(
+    task: ListedTask, participants: Participants, added: Sequence[CtiEvent], now: int
+) -> list[CtiEvent]:
+    """Return the events to add to a call that seems unanswered, with those of its participants
+    first, each event once."""
+    if not any(participants.values()):
+        log.warning(
+            "Twilio lists no participants: an outbound call counts as unanswered",
+            task_sid=task.task_sid,
+        )
+    found = [
+        event
+        for sid, conference in task.conferences.items()
+        for event in joined_events(task.task_sid, conference, participants[sid], now)
+    ]
+    return list({event.event_id: event for event in (*found, *added)}.values())
 
 
 def _reservations(events: Iterable[ListedEvent]) -> list[tuple[str, AcceptedReservation]]:

@@ -7,11 +7,11 @@ import structlog
 
 from agents.reconciler.metrics import FOREIGN_ROWS
 from agents.twilio_history.client import HistoryApi
+from pipeline.reconciliation.participants import ConferenceParticipant, participant
 from pipeline.reconciliation.rows import (
     ListedEvent,
     ended_conference,
     listed_event,
-    participant_call,
     twilio_recording,
 )
 from pipeline.reconciliation.windows import DAY_MS, TwilioPeriod, conference_days
@@ -63,14 +63,13 @@ class TwilioLists:
             found += [each for each in rows if each is not None]
         return found
 
-    async def call_sids(self, conference_sid: str) -> tuple[str, ...]:
-        """Return the call SIDs of the participants of a conference that is over. Only Voice
-        Insights lists them."""
+    async def participants(self, conference_sid: str) -> tuple[ConferenceParticipant, ...]:
+        """Return the participants of a conference that is over. Only Voice Insights lists them."""
         insights = f"{INSIGHTS}/Conferences/{conference_sid}/Participants"
         plain = f"{self._account}/Conferences/{conference_sid}/Participants.json"
         rows = await self._rows_if_any("participants", insights, "participants")
         rows = rows or await self._rows_if_any("participants", plain, "participants")
-        return tuple(sorted({sid for row in rows if (sid := participant_call(row))}))
+        return tuple(each for row in rows if (each := participant(row)) is not None)
 
     async def child_calls(self, call_sid: str) -> tuple[str, ...]:
         """Return the call SIDs of the legs that this leg dialed."""

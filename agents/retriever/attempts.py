@@ -17,12 +17,12 @@ from pipeline.recovery.jobs import (
     after_failure,
     is_wanted_again,
     next_part,
+    parts_to_keep,
     spans_of,
-    spans_to_keep,
     with_results,
 )
 from pipeline.recovery.sources import Choice, SourceRecording, choose
-from pipeline.recovery.wanted import recovered
+from pipeline.recovery.wanted import USEFUL_MS, difference, recovered
 from pipeline.recovery.wav_file import NotUsable
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health
@@ -95,15 +95,31 @@ class Attempts:
     async def _carried_out(self, job: RetrievalJob, now: int) -> RetrievalJob:
         contact: Contact = decode(job.contact)
         legs = contact.customer_call_sids or contact.call_sids
+        stored = await self._stored_earlier(job, contact)
+        left = difference(spans_of(job.wanted), stored)
+        if stored and all(end - start < USEFUL_MS for start, end in left):
+            known = [r for r in job.retrieved if r.outcome == RetrievalOutcome.STORED]
+            return after_attempt(job, known, (), self._parts.timing, now)
         sources = await self._parts.twilio.of_call(job.task_sid, legs)
-        choice = choose(sources, spans_of(job.wanted), legs)
+        choice = choose(sources, left, legs)
         found: list[RetrievedRecording] = []
-        stored: list[Span] = []
         for source in choice.fetch:
             found += await self._parts_of(job, contact, source, stored)
         return after_attempt(
             job, found, choice.not_yet, self._parts.timing, now, gone=_gone(choice)
         )
+
+    async def _stored_earlier(self, job: RetrievalJob, contact: Contact) -> list[Span]:
+        """Return the time of the recordings that the job stored and the contact does not have yet:
+        it may be older than they are."""
+        known = {r.recording_id for r in contact.recordings}
+        spans: list[Span] = []
+        for result in job.retrieved:
+            if result.outcome != RetrievalOutcome.STORED or result.recording_id in known:
+                continue
+            if (found := await self._parts.retrieval.stored_as(result.recording_id)) is not None:
+                spans.append(_span(found))
+        return spans
 
     async def _parts_of(
         self, job: RetrievalJob, contact: Contact, source: SourceRecording, stored: list[Span]
@@ -113,9 +129,10 @@ class Attempts:
         part."""
         found: list[RetrievedRecording] = []
         kept: list[StoredAudio] = []
-        while not kept or self._lacks_some(job, contact, source, kept[-1], stored):
+        parts = parts_to_keep(job, contact, source.span, stored)
+        while parts:
             part = next_part(with_results(job, found), contact, source.sid)
-            order = Order(contact, source, part, spans_to_keep(job, contact, stored))
+            order = Order(contact, source, part, parts[0])
             try:
                 done = await self._parts.retrieval.carry_out(order)
             except NotUsable as error:
@@ -127,19 +144,17 @@ class Attempts:
             await self._announce(job, done, stored)
             kept.append(done)
             found.append(_result(order, done))
+            parts = parts[1:] if done.is_new else self._lacking(job, contact, source, stored)
         is_deleted = await self._deleted(source, kept)
         return [replace(result, deleted=is_deleted) for result in found]
 
-    def _lacks_some(
-        self,
-        job: RetrievalJob,
-        contact: Contact,
-        source: SourceRecording,
-        last: StoredAudio,
-        stored: Sequence[Span],
-    ) -> bool:
-        before = (*recovered(contact), *stored)
-        return not last.is_new and is_wanted_again(job, source.span, before)
+    def _lacking(
+        self, job: RetrievalJob, contact: Contact, source: SourceRecording, stored: Sequence[Span]
+    ) -> tuple[tuple[Span, ...], ...]:
+        """Return the parts that are still to be made of a recording."""
+        if not is_wanted_again(job, source.span, (*recovered(contact), *stored)):
+            return ()
+        return parts_to_keep(job, contact, source.span, stored)
 
     async def _announce(self, job: RetrievalJob, done: StoredAudio, stored: list[Span]) -> None:
         found = done.announcement
@@ -149,7 +164,7 @@ class Attempts:
             key=job.task_sid.encode(),
         )
         RETRIEVED.labels(done.confidence).inc()
-        stored.append((found.started_at, found.started_at + found.duration_ms))
+        stored.append(_span(done))
 
     async def _deleted(self, source: SourceRecording, kept: Sequence[StoredAudio]) -> bool:
         if not self._parts.deletes:
@@ -174,6 +189,11 @@ class Attempts:
 def is_final(error: TwilioError, passing: Collection[int]) -> bool:
     """Return whether Twilio refused a request for good: its status is not one of the `passing`."""
     return 300 <= error.status < 500 and error.status not in passing
+
+
+def _span(done: StoredAudio) -> Span:
+    found = done.announcement
+    return found.started_at, found.started_at + found.duration_ms
 
 
 def _result(order: Order, done: StoredAudio) -> RetrievedRecording:

@@ -37,6 +37,7 @@ from pipeline.recovery.stored import (
     confidence,
     manifest,
     manifest_key,
+    manifest_key_of,
 )
 from pipeline.recovery.wav_file import NotUsable
 from pipeline.store.audio import AudioStore
@@ -92,7 +93,16 @@ class Retrieval:
     async def stored_before(self, order: Order) -> StoredAudio | None:
         """Return the recording if another retriever, or this one before it was killed, has stored
         it. Raise `StoreError`."""
-        key = manifest_key(order.contact.task_sid, order.source, order.part)
+        return await self._with_manifest(
+            manifest_key(order.contact.task_sid, order.source, order.part)
+        )
+
+    async def stored_as(self, recording_id: str) -> StoredAudio | None:
+        """Return the recording with this unique name; None if the store does not have it. Raise
+        `StoreError`."""
+        return await self._with_manifest(manifest_key_of(recording_id))
+
+    async def _with_manifest(self, key: str) -> StoredAudio | None:
         try:
             with self.steps.step(READING):
                 found = orjson.loads(await self._store.get(key))

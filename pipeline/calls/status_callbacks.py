@@ -62,6 +62,8 @@ def _of_participant(
         "muted": {"mute": "true", "unmute": "false"}.get(said),
         "hold": {"hold": "true", "unhold": "false"}.get(said),
         "presence": {"join": "joined", "leave": "left"}.get(said),
+        # Twilio's callbacks do not state the ends, added events do.
+        **_ends(parameters),
     }
     milestone = {"join": "joined", "leave": "left"}.get(said)
     if said == "join":
@@ -77,14 +79,20 @@ def _of_call(
     status = (text(parameters, "CallStatus") or "").lower() or None
     values = {
         "call_status": status or step,
-        "from": text(parameters, "From"),
-        "to": text(parameters, "To"),
-        "call_direction": text(parameters, "Direction"),
+        **_ends(parameters),
     }
     if status in _OVER or step == "completed":
         return values, {"completed": at}
     answered = step == "answered" or status == "in-progress"
     return values, {"answered": at} if answered else {}
+
+
+def _ends(parameters: Mapping[str, Any]) -> dict[str, str | None]:
+    return {
+        "from": text(parameters, "From"),
+        "to": text(parameters, "To"),
+        "call_direction": text(parameters, "Direction"),
+    }
 
 
 def _flag(parameters: Mapping[str, Any], name: str) -> str | None:

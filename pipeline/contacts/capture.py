@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from pipeline.calls.view import CallView
+from pipeline.contacts.causes import never_opened
 from pipeline.contacts.coverage import cover
 from pipeline.contacts.gaps import captured_ms, gaps
 from pipeline.contacts.reasons import with_reasons
@@ -50,12 +51,18 @@ def capture_of(
     spans = required(call, seen, history, streamed_at, now)
     streamed = [r for r in heard if r.source == RecordingSource.STREAM]
     found = gaps(spans, streamed, now)
-    found = with_reasons(found, state.causes, state.decisions, state.completed)
+    causes = (*state.causes, *never_opened(state.media_streams, _reported(state)))
+    found = with_reasons(found, causes, state.decisions, state.completed)
     found = cover(found, (r for r in heard if r.source == RecordingSource.TWILIO_RECORDING))
     wanted, captured = total(spans), captured_ms(spans, heard, now)
     is_open = seen.ended_at is None or (bool(awaited(state)) and not is_given_up)
     outcome = _outcome(wanted, captured, found, is_open=is_open)
     return Capture(outcome, wanted, captured, found, spans)
+
+
+def _reported(state: ContactState) -> frozenset[str]:
+    """Return the SIDs of the media streams that gateways or recorders reported."""
+    return frozenset((*state.opened, *(r.stream_sid for r in (*state.started, *state.completed))))
 
 
 def _outcome(

@@ -4,6 +4,9 @@ Each function reads one record on its own, so that the set of causes does not de
 the records. `reasons.py` decides which cause explains a gap.
 """
 
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+
 from pipeline.streams.command_results import NO_CONFERENCE
 from pipeline.streams.gateway_reports import ENDS, REPLACED, SILENT, STALE
 from pipeline.streams.marks import NoLeg
@@ -11,6 +14,7 @@ from pipeline.streams.names import find_command_id
 from pipeline.streams.reconcile import NEVER_REACHED
 from pipeline.twilio.errors import ALREADY_STARTED, BEFORE, TOO_MANY
 from schemas.records import CommandAnswered, GapCause, HandshakeRefused, MediaStreamChanged
+from schemas.states import StreamState
 
 TWILIO_REFUSED = "twilio-refused"
 TWILIO_UNREACHABLE = "twilio-unreachable"
@@ -24,9 +28,13 @@ REFUSED_AS_STARTED = "refused-as-started"
 """Twilio refused a start, and the refusal was understood as a sign that the media stream is
 running."""
 
+NEVER_OPENED = "never-opened"
+"""Twilio started a media stream that ended, and no gateway ever reported it."""
+
 MAX_CAUSES = 500
 """The number of causes that are kept of a call, the latest ones."""
 
+_OVER = frozenset({StreamState.STOPPED, StreamState.FAILED})
 _NO_LEG_DETAILS = frozenset(reason.value for reason in NoLeg)
 _UNREACHABLE_CODES = TOO_MANY | {0, 408}
 _SERVER_ERRORS = (range(500, 600), range(20_500, 20_600))
@@ -61,6 +69,18 @@ def cause_of(
         case HandshakeRefused():
             reason = HANDSHAKE_REFUSED
     return None if reason is None else GapCause(record.at, reason)
+
+
+def never_opened(
+    media_streams: Iterable[MediaStreamChanged], reported: AbstractSet[str]
+) -> tuple[GapCause, ...]:
+    """Return a cause for each media stream that Twilio started and that ended before any gateway
+    reported it. `reported`: the SIDs of those that gateways or recorders reported."""
+    return tuple(
+        GapCause(m.at, NEVER_OPENED)
+        for m in media_streams
+        if m.generation and m.state in _OVER and m.stream_sid and m.stream_sid not in reported
+    )
 
 
 def of_close_reason(reason: str) -> str | None:

@@ -13,7 +13,9 @@ Of the causes that fit a gap, the first of this list is its reason:
 4. `late-events`: no decision `record` was in force when the gap began, nor within a second.
 5. `late-start`: a recording follows the gap, so its start took long.
 6. `twilio-refused`: a start was refused as already running, and no media stream followed.
-7. `unknown`.
+7. `never-reached-gateway`: a media stream was started and ended, and no gateway reported it. It may
+   have been stopped before the stream manager could tell.
+8. `unknown`.
 
 A cause belongs to the last gap that began before it. If a recording follows the gap, the cause must
 also come before that recording. Clocks of different processes may differ by `SLACK_MS`.
@@ -26,6 +28,7 @@ from pipeline.contacts.causes import (
     GATEWAY_CUT_OFF,
     GATEWAY_DIED,
     HANDSHAKE_REFUSED,
+    NEVER_OPENED,
     NEVER_REACHED_GATEWAY,
     NO_LEG,
     REFUSED_AS_STARTED,
@@ -55,9 +58,9 @@ _STARTS = (
 )
 _ENDS = (
     *(GATEWAY_CUT_OFF, GATEWAY_DIED, SOCKET_DROPPED),
-    *(LATE_EVENTS, LATE_START, REFUSED_AS_STARTED, UNKNOWN),
+    *(LATE_EVENTS, LATE_START, REFUSED_AS_STARTED, NEVER_OPENED, UNKNOWN),
 )
-_SHOWN_AS = {REFUSED_AS_STARTED: TWILIO_REFUSED}
+_SHOWN_AS = {REFUSED_AS_STARTED: TWILIO_REFUSED, NEVER_OPENED: NEVER_REACHED_GATEWAY}
 _RANKS = {reason: rank for rank, reason in enumerate((*_STARTS, None, *_ENDS))}
 _CONFIRMED_DEATH = (_RANKS[None], GATEWAY_DIED)
 

@@ -6,7 +6,7 @@ id is the event's SID, so that it has no further effect if it is made again. The
 `flexcaptureadded` names the list from which it was made.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline.calls.added import SHARD
@@ -53,6 +53,16 @@ def of_conference(task_sid: str, conference: EndedConference, now: int) -> CtiEv
     data = {"request": {"parameters": parameters}}
     event_id = f"{conference.conference_sid}-conference-end"
     return _event(event_id, kind, conference.ended_at, data, origin="conferences", now=now)
+
+
+def of_participant(stated: Mapping[str, str], at: int, now: int) -> CtiEvent | None:
+    """Return the status callback of a conference's participant with these parameters, at `at`
+    (ms). They must name task (`FriendlyName`), conference, leg, and `StatusCallbackEvent`."""
+    kind = f"{VOICE}status-callback.conference.participant.updated"
+    data = {"request": {"parameters": {**stated, "Timestamp": rfc3339(at)}}}
+    names = ("ConferenceSid", "CallSid", "StatusCallbackEvent")
+    event_id = "-".join(stated[name] for name in names)
+    return _event(event_id, kind, at, data, origin="participants", now=now)
 
 
 def _of_task(event: ListedEvent, now: int) -> CtiEvent | None:

@@ -10,7 +10,7 @@ from schemas.records import (
     EndedConference,
     ReconciliationEvidence,
 )
-from schemas.states import CallState, CaptureState
+from schemas.states import CallState, CaptureState, Direction, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,15 @@ class ListedTask:
 @dataclass(frozen=True, slots=True)
 class KnownTask:
     """The known state of a task. `accepted`: reservations whose acceptance is known; `is_over`:
-    whether its end is known; `evidence`: earlier findings."""
+    whether its end is known; `is_unanswered`: whether it is an outbound call that was not answered
+    as far as known; `evidence`: earlier findings."""
 
     accepted: frozenset[str] = frozenset()
     is_over: bool = False
     capture: str = ""
     call_sids: tuple[str, ...] = ()
     evidence: ReconciliationEvidence | None = None
+    is_unanswered: bool = False
 
 
 NOTHING = KnownTask()
@@ -47,6 +49,7 @@ def known_contact(contact: Contact, known: KnownTask = NOTHING) -> KnownTask:
         contact.capture,
         contact.call_sids,
         known.evidence,
+        contact.direction == Direction.OUTBOUND and contact.outcome == Outcome.UNANSWERED,
     )
 
 
@@ -55,7 +58,8 @@ class TaskNeeds:
     """What a comparison must do for a task.
 
     - `events`: add its events, because Event Streams did not deliver all of them.
-    - `details`: ask for participants and recordings, because audio is missing or may be missing.
+    - `details`: ask for participants and recordings, because audio is missing or may be missing:
+      an outbound call that seems unanswered may have been answered if there was a conference.
     """
 
     events: bool
@@ -69,6 +73,7 @@ def needs_of(listed: ListedTask, known: KnownTask) -> TaskNeeds:
     unended = bool(listed.conferences) and not known.is_over
     events = bool(unknown or unended) and not _was_added(listed, before)
     is_missing = known.capture in ("", CaptureState.PARTIAL, CaptureState.MISSING)
+    is_missing = is_missing or (known.is_unanswered and bool(listed.conferences))
     examined = before is not None and before.is_examined
     can_ask = bool(listed.conferences or known.call_sids)
     return TaskNeeds(events, (events or is_missing) and not examined and can_ask)

@@ -75,11 +75,6 @@ def ended_conference(row: Row) -> tuple[str, EndedConference] | None:
     return task_sid, EndedConference(sid, begun, ended)
 
 
-def participant_call(row: Row) -> str | None:
-    """Return the call SID of a row of a conference's participants."""
-    return sid_in(row, "call_sid", SidKind.CALL)
-
-
 def twilio_recording(row: Row) -> TwilioRecording | None:
     """Return a row of `Recordings`; None if it has no SID."""
     sid = sid_in(row, "sid", SidKind.RECORDING)

@@ -28,6 +28,7 @@ KEPT_MS = 45 * 24 * 60 * 60 * 1000
 days."""
 MAX_PAUSE_MS = 60 * 60 * 1000
 MIN_PAUSE_MS = 1_000
+MAX_DELAYS = 10
 MAX_RETRIEVED = 500
 """The number of results that a job keeps, the latest ones."""
 
@@ -40,10 +41,20 @@ STORED = "stored"
 @dataclass(frozen=True, slots=True)
 class Timing:
     """When Twilio is asked: `delay_ms` after the end of the call, then at growing intervals, until
-    `give_up_ms` after the job began."""
+    `give_up_ms` after the job began.
+
+    If a contact is late, more late events may follow, and they may change the required time. So a
+    job waits as long again as the contact was late, at most `MAX_DELAYS` times the delay.
+    """
 
     delay_ms: int
     give_up_ms: int
+
+    def due_at(self, contact: Contact, now: int) -> int:
+        """Return when to ask for the recordings of a contact that was read at `now` (ms)."""
+        ended_at = contact.ended_at or now
+        late_ms = max(0, now - ended_at)
+        return max(ended_at + self.delay_ms, now + min(late_ms, MAX_DELAYS * self.delay_ms))
 
 
 def after_contact(
@@ -62,11 +73,13 @@ def after_contact(
         if not spans:
             over = _over(job, RetrievalState.DONE, NOTHING_WANTED, now)
             return replace(over, revision=contact.revision, wanted=())
+        is_changed = spans != spans_of(job.wanted) or required(contact) != _required_before(job)
         return replace(
             job,
             revision=contact.revision,
             contact=_encoded(contact),
             wanted=_required_spans(spans),
+            due_at=max(job.due_at, timing.due_at(contact, now)) if is_changed else job.due_at,
             updated_at=now,
         )
     if total(difference(spans, spans_of(job.wanted))) < USEFUL_MS:
@@ -179,6 +192,22 @@ def spans_to_keep(job: RetrievalJob, contact: Contact, stored: Iterable[Span]) -
     return difference(spans_of(job.wanted), before)
 
 
+def parts_to_keep(
+    job: RetrievalJob, contact: Contact, source: Span, stored: Sequence[Span]
+) -> tuple[tuple[Span, ...], ...]:
+    """Return the time of each recording to make of one that covers the time `source`.
+
+    The first one has all required time, with silence in between. A later one never spans time that
+    an earlier one has: it would seem to cover that time with silence.
+    """
+    spans = spans_to_keep(job, contact, stored)
+    if spans == required(contact):
+        return (spans,)
+    around = ((source[0] - SLACK_MS, source[1] + SLACK_MS),)
+    useful = tuple((span,) for span in spans if total(common((span,), around)) >= USEFUL_MS)
+    return useful or (spans,)
+
+
 def is_expired(job: RetrievalJob, now: int) -> bool:
     """Return whether a job that is over may be forgotten."""
     return job.state != RetrievalState.WAITING and now - job.updated_at >= KEPT_MS
@@ -193,12 +222,17 @@ def _required_spans(spans: Iterable[Span]) -> tuple[RequiredSpan, ...]:
     return tuple(RequiredSpan(*span) for span in spans)
 
 
+def _required_before(job: RetrievalJob) -> tuple[Span, ...]:
+    contact: Contact = decode(job.contact)
+    return required(contact)
+
+
 def _begun(contact: Contact, spans: Sequence[Span], timing: Timing, now: int) -> RetrievalJob:
     return RetrievalJob(
         task_sid=contact.task_sid,
         state=RetrievalState.WAITING,
         since=now,
-        due_at=max(now, (contact.ended_at or now) + timing.delay_ms),
+        due_at=timing.due_at(contact, now),
         attempts=0,
         reason="",
         revision=contact.revision,

@@ -85,19 +85,26 @@ def recording_id(task_sid: str, source: SourceRecording, part: int) -> str:
 
 def manifest_key(task_sid: str, source: SourceRecording, part: int) -> str:
     """Return the manifest's key in the recordings store."""
-    return f"{_directory(task_sid, source, part)}/{inum(source, part)}.json"
+    return manifest_key_of(recording_id(task_sid, source, part))
+
+
+def manifest_key_of(recording_id: str) -> str:
+    """Return the key of the manifest of a recording with this unique name."""
+    return f"{_directory(recording_id)}/{recording_id.partition('-')[0]}.json"
 
 
 def audio_key(recovered: Recovered, sha256: str) -> str:
     """Return the WAV's key. It contains the beginning of the file's hash. If two retrievers do the
     same work, the one that writes the manifest first decides which audio counts."""
     r = recovered
-    return f"{_directory(r.task_sid, r.source, r.part)}/{inum(r.source, r.part)}-{sha256[:16]}.wav"
+    directory = _directory(recording_id(r.task_sid, r.source, r.part))
+    return f"{directory}/{inum(r.source, r.part)}-{sha256[:16]}.wav"
 
 
-def _directory(task_sid: str, source: SourceRecording, part: int) -> str:
-    day = datetime.fromtimestamp(source.started_at / 1000, UTC)
-    return f"{day:%Y/%m/%d}/{recording_id(task_sid, source, part)}"
+def _directory(recording_id: str) -> str:
+    """Return the directory of a recording. Its name begins with the second of the start."""
+    day = datetime.fromtimestamp(int(recording_id[:10]), UTC)
+    return f"{day:%Y/%m/%d}/{recording_id}"
 
 
 def manifest(recovered: Recovered, audio_bytes: int, audio_sha256: str) -> bytes:

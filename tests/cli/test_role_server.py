@@ -25,7 +25,6 @@ class Process:
         self.steps: list[Any] = []
         note = self.steps.append
         patch.setattr(os, "setsid", lambda: note("session"))
-        patch.setattr(os, "dup2", lambda *a: note(("dup2", a[1])))
         patch.setattr(signal, "signal", lambda *a: note(a))
         patch.setattr(die_with_parent, "tie", lambda parent: note(("tie", parent)))
         patch.setattr(gc, "freeze", lambda: note("freeze"))
@@ -70,8 +69,11 @@ def test_a_forked_process_becomes_the_role(
     monkeypatch.setattr(server, "main", main)
     monkeypatch.setenv("FLEXCAPTURE_OF_UP", "x")
     log = tmp_path / "tracker.log"
-    with pytest.raises(SystemExit) as ended:
-        server.run("tracker", "a-name-of-more-than-15-bytes", {"A": "b"}, str(log))
+    # Only here: pytest itself calls it between the phases of a test.
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "dup2", lambda *a: process.steps.append(("dup2", a[1])))
+        with pytest.raises(SystemExit) as ended:
+            server.run("tracker", "a-name-of-more-than-15-bytes", {"A": "b"}, str(log))
     assert 3 == ended.value.code
     assert {"arguments": ["tracker"], "environment": {"A": "b"}} == seen
     restored = (signal.SIGTERM, signal.SIG_DFL)

@@ -130,7 +130,7 @@ async def _die_before_the_commit(settings: Settings) -> None:
     writer = RetryWriter(settings)
     await writer.start()
     await writer._producer.begin_transaction()
-    await (await writer._send(plan.puts[0]))
+    await (await writer._put(plan.puts[0]))
     await (await writer._mark(letter, plan, 1))
     sender = writer._producer._sender.sender_task
     assert sender is not None

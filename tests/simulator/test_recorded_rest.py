@@ -7,10 +7,12 @@ from random import Random
 from typing import Any
 
 import aiohttp
+from hypothesis import given
+from hypothesis import strategies as st
 
 from simulator.media import Credentials, clock
 from simulator.recorded import RecordingQuirk
-from simulator.recorded_rest import wav_of
+from simulator.recorded_rest import mixed, wav_of
 from simulator.script import Sids
 from simulator.twilio_rest import Faults, TwilioRest
 from simulator.wav import read_wav
@@ -115,7 +117,18 @@ async def test_insights_says_who_joined_first() -> None:
             found = (await answer.json())["participants"]
         assert [test_recorded.AGENT, test_recorded.CUSTOMER] == [p["call_sid"] for p in found]
         assert found[0]["join_time"] < found[1]["join_time"]
+        assert {"inbound"} == {p["call_direction"] for p in found}
+        left = [p["leave_time"] for p in found]
+        assert found[1]["join_time"] < left[0]
+        assert 1 == len(set(left))
         assert 20404 == await code(session, "/insights/v1/Conferences/CF9/Participants")
+
+
+@given(st.binary(min_size=1, max_size=64))
+def test_a_mono_file_does_not_depend_on_the_order_of_the_sides(one: bytes) -> None:
+    """Also if both sides are equally loud at a moment, with opposite signs."""
+    other = bytes(code ^ 0x80 for code in one)
+    assert mixed(one, other) == mixed(other, one)
 
 
 async def test_the_account_is_checked() -> None:

@@ -108,12 +108,12 @@ async def test_what_twilio_no_longer_has_counts_as_absent() -> None:
 
     async with counting_server() as server, lists_of(server) as lists:
         server.answers = lambda *_: gone(404)
-        assert () == await lists.call_sids(CF)
+        assert () == await lists.participants(CF)
         assert () == await lists.child_calls(LEG)
         assert () == await lists.recordings([CF], [LEG])
         server.answers = lambda *_: gone(401)
         with pytest.raises(TwilioError):
-            await lists.call_sids(CF)
+            await lists.participants(CF)
 
 
 async def test_recordings_of_conferences_and_legs_are_each_once() -> None:

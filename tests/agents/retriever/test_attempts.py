@@ -2,6 +2,7 @@
 the results."""
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,31 @@ async def test_time_that_is_wanted_since_a_lost_result_is_another_part(tmp_path:
             assert part.recording_id != last.recording_id
             assert abs(last.started_at - (AT + 20_000)) <= 1_000
             assert last.duration_ms <= 10_000
+
+
+async def test_time_is_stored_once_though_the_contact_is_older_than_the_recording(
+    tmp_path: Path,
+) -> None:
+    """Late events show more required time before the contact has part 0. Its time is known from the
+    store. Each piece of the new time is a part of its own, without silence in place of part 0."""
+    first = contact_with(((10_000, 20_000),), gaps=((10_000, 20_000),))
+    more = contact_with(((2_000, 32_000),), gaps=((2_000, 32_000),), revision=2)
+    async with scene(tmp_path) as at:
+        producer = Producer()
+        attempts = attempts_of(at, producer)
+        done = await attempts.attempt(job_of(first), NOW)
+        assert "done" == done.state
+        again = after_contact(done, more, Recovery.PARTIAL, TIMING, NOW)
+        assert again is not None
+        done = await attempts.attempt(again, NOW)
+        assert ("done", [0, 1, 2]) == (done.state, [r.part for r in done.retrieved])
+        spans = sorted((r.started_at, r.started_at + r.duration_ms) for _, r, _ in producer.sent)
+        assert all(end <= after for (_, end), (after, _) in pairwise(spans))
+        assert [0, 0, 0] == [r.withheld_ms for _, r, _ in producer.sent]
+        assert sum(end - start for start, end in spans) >= 30_000 - 6 * 500
+        repeated = await attempts.attempt(replace(again, retrieved=done.retrieved), NOW)
+        assert ("done", "stored") == (repeated.state, repeated.reason)
+        assert 3 == len(producer.sent)
 
 
 async def test_a_recording_that_is_processed_is_awaited(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def test_a_trial_writes_nothing(kafka: Kafka, capsys: pytest.CaptureFixture[str]
     [
         (ProducerFenced(), "another retry has started"),
         (KafkaConnectionError("away"), "cannot be reached"),
-        (TimeoutError(), "TimeoutError"),
+        (TimeoutError(), "no answer in time"),
         (LookupError("no topic"), "no topic"),
     ],
     ids=repr,

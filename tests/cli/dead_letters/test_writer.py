@@ -1,12 +1,10 @@
 """The records of a retry and its mark are written in one transaction, or not at all."""
 
-import asyncio
 from typing import Any
 
 import pytest
 from aiokafka.errors import MessageSizeTooLargeError
 
-from cli.dead_letters import writer
 from cli.dead_letters.retrying import LetterRetry, Put
 from cli.dead_letters.writer import TRANSACTIONAL_ID, RetryWriter
 from pipeline.kinesis.messages import Message
@@ -14,54 +12,16 @@ from pipeline.runtime.settings import Settings
 from schemas.codec import decode
 from schemas.records import DeadLetterRetried
 from tests.cli.dead_letters.letters import letter
+from tests.cli.transactions import TransactionalProducer, next_producer
 from tests.virtual_time import virtually
 
 RETRY = LetterRetry((Put(Message("cti.events", b"WT1", b"event", (("h", b"1"),)), 7),))
 
 
-class Producer:
-    """A transactional producer. `fate` by topic: an error, or "silent": no answer."""
-
-    def __init__(self, **arguments: Any) -> None:
-        self.arguments = arguments
-        self.steps: list[Any] = []
-        self.fate: dict[str, Any] = {}
-
-    async def start(self) -> None:
-        if "start" in self.fate:
-            await asyncio.sleep(3_600)
-
-    async def stop(self) -> None:
-        self.steps.append("stop")
-
-    async def begin_transaction(self) -> None:
-        self.steps.append("begin")
-
-    async def commit_transaction(self) -> None:
-        self.steps.append("commit")
-
-    async def send(self, topic: str, value: bytes, key: bytes | None, **more: Any) -> Any:
-        self.steps.append((topic, value, key, more))
-        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        fate = self.fate.get(topic)
-        if isinstance(fate, Exception):
-            answer.set_exception(fate)
-        elif fate is None:
-            answer.set_result(None)
-        return answer
-
-
 @pytest.fixture
-def kafka(monkeypatch: pytest.MonkeyPatch) -> Producer:
+def kafka(monkeypatch: pytest.MonkeyPatch) -> TransactionalProducer:
     """The producer of the next writer."""
-    made = Producer()
-
-    def producer(_: Settings, **arguments: Any) -> Producer:
-        made.arguments = arguments
-        return made
-
-    monkeypatch.setattr(writer, "producer", producer)
-    return made
+    return next_producer(monkeypatch)
 
 
 def write(retry: LetterRetry = RETRY) -> None:
@@ -75,7 +35,7 @@ def write(retry: LetterRetry = RETRY) -> None:
     virtually(run())
 
 
-def test_the_mark_is_written_with_the_records(kafka: Producer) -> None:
+def test_the_mark_is_written_with_the_records(kafka: TransactionalProducer) -> None:
     """On the letter's partition, under its ID, before the commit."""
     write()
     begin, event, (topic, value, key, more), commit = kafka.steps
@@ -86,7 +46,7 @@ def test_the_mark_is_written_with_the_records(kafka: Producer) -> None:
     assert DeadLetterRetried(3, 14, 900, 5_000, "put-back", 1) == decode(value)
 
 
-def test_a_letter_without_records_is_only_marked(kafka: Producer) -> None:
+def test_a_letter_without_records_is_only_marked(kafka: TransactionalProducer) -> None:
     """So that it is not retried again."""
     write(LetterRetry(()))
     assert 3 == len(kafka.steps)
@@ -96,7 +56,7 @@ def test_a_letter_without_records_is_only_marked(kafka: Producer) -> None:
 @pytest.mark.parametrize("topic", ["p.cti.events", "p.cti.dead-letters.retried"])
 @pytest.mark.parametrize("fate", [MessageSizeTooLargeError(), "silent"], ids=["refused", "silent"])
 def test_nothing_is_committed_unless_all_is_acknowledged(
-    kafka: Producer, topic: str, fate: Any
+    kafka: TransactionalProducer, topic: str, fate: Any
 ) -> None:
     """A commit would write the others."""
     kafka.fate[topic] = fate
@@ -105,7 +65,7 @@ def test_nothing_is_committed_unless_all_is_acknowledged(
     assert "commit" not in kafka.steps
 
 
-def test_there_is_one_writer_of_retries(kafka: Producer) -> None:
+def test_there_is_one_writer_of_retries(kafka: TransactionalProducer) -> None:
     """All have the same transactional id, so a later one fences the others. A start that has no
     answer is given up."""
     write()

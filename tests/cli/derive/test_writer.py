@@ -1,6 +1,5 @@
 """Derived records, states and progress are written in one transaction, and read back."""
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from schemas.codec import decode, encode
 from schemas.records import DerivationProgress, Tick
 from schemas.topics import CALLS
 from tests.cli.logs import MemoryLog
+from tests.cli.transactions import TransactionalProducer, next_producer
 from tests.virtual_time import virtually
 
 SETTINGS = Settings(topic_prefix="d.")
@@ -35,49 +35,10 @@ def progress(**changes: Any) -> DerivationProgress:
     return DerivationProgress(**values)
 
 
-class Producer:
-    """A transactional producer. `fate` by topic: an error, or "silent": no answer."""
-
-    def __init__(self) -> None:
-        self.arguments: dict[str, Any] = {}
-        self.steps: list[Any] = []
-        self.fate: dict[str, Any] = {}
-
-    async def start(self) -> None:
-        if "start" in self.fate:
-            await asyncio.sleep(3_600)
-
-    async def stop(self) -> None:
-        """Disconnect."""
-
-    async def begin_transaction(self) -> None:
-        self.steps.append("begin")
-
-    async def commit_transaction(self) -> None:
-        self.steps.append("commit")
-
-    async def send(self, topic: str, value: bytes | None, key: bytes, **more: Any) -> Any:
-        self.steps.append((topic, value, key, more))
-        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        fate = self.fate.get(topic)
-        if isinstance(fate, Exception):
-            answer.set_exception(fate)
-        elif fate is None:
-            answer.set_result(None)
-        return answer
-
-
 @pytest.fixture
-def kafka(monkeypatch: pytest.MonkeyPatch) -> Producer:
+def kafka(monkeypatch: pytest.MonkeyPatch) -> TransactionalProducer:
     """The producer of the next writer."""
-    made = Producer()
-
-    def producer(_: Settings, **arguments: Any) -> Producer:
-        made.arguments = arguments
-        return made
-
-    monkeypatch.setattr(writer, "producer", producer)
-    return made
+    return next_producer(monkeypatch)
 
 
 def write() -> None:
@@ -91,7 +52,7 @@ def write() -> None:
     virtually(run())
 
 
-def test_a_portion_is_one_transaction(kafka: Producer) -> None:
+def test_a_portion_is_one_transaction(kafka: TransactionalProducer) -> None:
     """The records with their times, on the partitions of their keys; the states, of which a
     forgotten one has no value; and the progress."""
     write()
@@ -108,7 +69,7 @@ def test_a_portion_is_one_transaction(kafka: Producer) -> None:
 @pytest.mark.parametrize("topic", ["d.calls", "d.derive.state", "d.derive.progress"])
 @pytest.mark.parametrize("fate", [MessageSizeTooLargeError(), "silent"], ids=["refused", "silent"])
 def test_nothing_is_committed_unless_all_is_acknowledged(
-    kafka: Producer, topic: str, fate: Any
+    kafka: TransactionalProducer, topic: str, fate: Any
 ) -> None:
     """The derivation would continue behind records that are missing."""
     kafka.fate[topic] = fate
@@ -117,7 +78,7 @@ def test_nothing_is_committed_unless_all_is_acknowledged(
     assert "commit" not in kafka.steps
 
 
-def test_there_is_one_writer_of_a_prefix(kafka: Producer) -> None:
+def test_there_is_one_writer_of_a_prefix(kafka: TransactionalProducer) -> None:
     """A later one fences it. A start without an answer is given up."""
     write()
     assert "d.derive" == kafka.arguments["transactional_id"]

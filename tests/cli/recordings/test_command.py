@@ -100,4 +100,4 @@ def test_errors_have_status_1(
     """With their text."""
     Found(monkeypatch).error = error
     assert 1 == run(tmp_path, yes=True)
-    assert (str(error) or "TimeoutError") in capsys.readouterr().err
+    assert (str(error) or "no answer in time") in capsys.readouterr().err

@@ -56,7 +56,7 @@ def test_records_are_printed(
     [
         (KafkaConnectionError("away"), FAILED, "away"),
         (LookupError("there is no topic calls"), FAILED, "no topic calls"),
-        (TimeoutError(), FAILED, "TimeoutError"),
+        (TimeoutError(), FAILED, "no answer in time"),
         (BrokenPipeError(), OK, ""),
     ],
     ids=repr,

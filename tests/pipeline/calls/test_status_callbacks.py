@@ -56,3 +56,16 @@ def test_a_leg_in_another_conference_says_nothing() -> None:
 
     assert Silent("other-conference") == delta(replace(left, task_sid=TASK))
     assert CUSTOMER_LEG == folded([replace(unnamed, task_sid=TASK)]).legs[0].call_sid
+
+
+def test_a_participant_with_its_ends_is_identified_by_them() -> None:
+    """Twilio's callbacks do not have the ends; events that are added from its lists do."""
+    call = folded(
+        Story()
+        .participant("join", 5_000, leg_sid("x"), From="+15550001", To="+1555", Direction="inbound")
+        .events
+    )
+    [leg] = call.legs
+    assert {"from": "+15550001", "to": "+1555", "call_direction": "inbound"} == {
+        name: leg.facts[name].value for name in ("from", "to", "call_direction")
+    }

@@ -5,9 +5,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.contacts.causes import cause_of, with_cause
+from pipeline.contacts.causes import NEVER_OPENED, cause_of, never_opened, with_cause
 from schemas.records import GapCause
-from tests.pipeline.contacts.records import TASK, answered
+from tests.pipeline.contacts.records import NOON, TASK, answered, changed
 
 MAX_CAUSES = 500
 
@@ -20,6 +20,19 @@ def test_answers_that_explain_nothing() -> None:
     assert cause_of(replace(asked, command_id=f"find:{TASK}:40")) is None
     assert cause_of(replace(asked, outcome="listed")) is None
     assert cause_of(replace(answered("failed", 500), command="stop")) is None
+
+
+def test_a_media_stream_that_no_gateway_reported_explains_missing_audio() -> None:
+    """Only once it is over, only if Twilio started it, and only if it is one of ours."""
+    ended = changed(1, "stopped", 6_000, "MZ1")
+    assert (GapCause(NOON + 6_000, NEVER_OPENED),) == never_opened([ended], frozenset())
+    assert () == never_opened([ended], frozenset({"MZ1"}))
+    others = [
+        changed(1, "starting", 6_000, "MZ1"),
+        changed(2, "stopped", 6_000),
+        changed(0, "stopped", 6_000, "MZ3"),
+    ]
+    assert () == never_opened(others, frozenset())
 
 
 _causes = st.lists(

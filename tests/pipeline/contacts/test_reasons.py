@@ -21,6 +21,7 @@ from tests.pipeline.contacts.records import (
     changed,
     completed,
     decided,
+    opened,
     refused_handshake,
     reservation,
     started,
@@ -141,6 +142,16 @@ def test_a_start_that_was_refused_because_the_media_stream_ran_already() -> None
     assert ["twilio-refused"] == reasons(DECIDED, believed)
     never = changed(1, "failed", 8_000, reason=NEVER_REACHED.text)
     assert ["never-reached-gateway"] == reasons(DECIDED, believed, never)
+
+
+def test_a_media_stream_that_is_stopped_before_its_failure_is_noticed() -> None:
+    """The gateway was away, and the agent left before the stream manager gave the media stream up.
+    If a gateway reported it, or another cause is known, it explains nothing."""
+    stopped = changed(1, "stopped", 8_000, "MZ1", reason="stopped: last monitored agent left")
+    assert ["never-reached-gateway"] == reasons(DECIDED, stopped)
+    assert ["unknown"] == reasons(DECIDED, opened(1, 2_500), stopped)
+    assert ["late-start"] == reasons(DECIDED, stopped, completed(2, 12_000, 602_000))
+    assert ["twilio-refused"] == reasons(DECIDED, stopped, answered("failed", 20003, at=9_000))
 
 
 def test_a_cause_explains_the_gap_in_which_it_lies() -> None:

@@ -19,6 +19,7 @@ from tests.pipeline.store.contacts import CONTACT
 
 LISTED = ListedTask(TASK, {WR: ACCEPTED}, {CF: CONFERENCE})
 CAPTURED = KnownTask(frozenset({WR}), is_over=True, capture="complete")
+UNANSWERED = replace(CAPTURED, capture="not-required", is_unanswered=True)
 ADDED = evidence(added_events=("EV1",), is_examined=True)
 
 
@@ -51,6 +52,18 @@ ADDED = evidence(added_events=("EV1",), is_examined=True)
             TaskNeeds(events=False, details=False),
         ),
         (LISTED, replace(CAPTURED, capture="not-required"), TaskNeeds(events=False, details=False)),
+        # An outbound call that seems unanswered, with a conference: once, and only then.
+        (LISTED, UNANSWERED, TaskNeeds(events=False, details=True)),
+        (
+            LISTED,
+            replace(UNANSWERED, evidence=evidence(is_examined=True)),
+            TaskNeeds(events=False, details=False),
+        ),
+        (
+            replace(LISTED, conferences={}),
+            replace(UNANSWERED, call_sids=(LEG,)),
+            TaskNeeds(events=False, details=False),
+        ),
         # Without a conference, the legs of the contact are asked for.
         (
             replace(LISTED, conferences={}),
@@ -76,3 +89,19 @@ def test_a_contact_shows_what_is_known() -> None:
     accepted = {s.reservation_sid for s in CONTACT.sessions if s.started_at is not None}
     assert accepted == known.accepted
     assert (CONTACT.capture, ADDED) == (known.capture, known.evidence)
+
+
+@pytest.mark.parametrize(
+    ("direction", "outcome", "is_unanswered"),
+    [
+        ("outbound", "unanswered", True),
+        ("outbound", "answered", False),
+        ("inbound", "unanswered", False),
+    ],
+)
+def test_an_outbound_call_may_seem_unanswered(
+    direction: str, outcome: str, is_unanswered: bool
+) -> None:
+    """Only an outbound call has a called party whose answer may not be known."""
+    contact = replace(CONTACT, direction=direction, outcome=outcome)
+    assert is_unanswered == known_contact(contact).is_unanswered

@@ -11,7 +11,6 @@ from pipeline.reconciliation.rows import (
     accepted_reservation,
     ended_conference,
     listed_event,
-    participant_call,
     twilio_recording,
 )
 from tests.pipeline.contacts.records import LEG, NOON, TASK
@@ -118,7 +117,7 @@ _JSON = st.recursive(
 )
 _NAMES = st.sampled_from(
     ["sid", "event_type", "event_data", "event_date", "event_date_ms", "resource_sid", "status",
-     "friendly_name", "duration", "channels", "start_time", "date_created", "call_sid"]
+     "friendly_name", "duration", "channels", "start_time", "date_created"]
 )  # fmt: skip
 
 
@@ -130,5 +129,4 @@ def test_no_row_raises(changes: dict[str, Any]) -> None:
         if event is not None:
             accepted_reservation(event)
         ended_conference(row)
-        participant_call(row)
         twilio_recording(row)

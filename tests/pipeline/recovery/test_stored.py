@@ -15,6 +15,7 @@ from pipeline.recovery.stored import (
     inum,
     manifest,
     manifest_key,
+    manifest_key_of,
     recording_id,
 )
 from pipeline.recovery.wav_file import SampleFormat, WavLayout
@@ -45,6 +46,7 @@ def test_the_inum_is_of_twilios_start_and_sid() -> None:
     later = int.from_bytes(hashlib.sha256(f"{SOURCE.sid}:1".encode()).digest(), "big") % 10**8
     assert f"{AT // 1000}{later:08d}" == inum(SOURCE, 1)
     assert recording_id(TASK, SOURCE, 0).startswith(inum(SOURCE, 0) + "-")
+    assert manifest_key(TASK, SOURCE, 1) == manifest_key_of(recording_id(TASK, SOURCE, 1))
     assert recording_id(TASK, SOURCE, 0) != recording_id("WT" + "2" * 32, SOURCE, 0)
 
 

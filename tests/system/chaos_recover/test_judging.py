@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -154,9 +155,18 @@ def _pending(judged: Judged) -> None:
     judged.contact["capture"] = "pending"
 
 
+def _parts_with_common_time(judged: Judged) -> None:
+    """The second part repeats the end of the first one."""
+    [first] = judged.contact["recordings"]
+    began = datetime.fromisoformat(first["started_at"]).timestamp() * 1000
+    second = {**first, "started_at": iso(round(began) + first["duration_ms"] - 500)}
+    judged.contact["recordings"] = [first, second]
+
+
 SPOILS = (
-    _recording_twice, _of_another_call, _two_seconds_off, _sure_of_a_wrong_start, _said_to_be_lost,
-    _without_audio, _open_gap, _no_gap, _unknown_reason, _no_session, _too_long, _pending,
+    _recording_twice, _parts_with_common_time, _of_another_call, _two_seconds_off,
+    _sure_of_a_wrong_start, _said_to_be_lost, _without_audio, _open_gap, _no_gap,
+    _unknown_reason, _no_session, _too_long, _pending,
 )  # fmt: skip
 
 
@@ -166,6 +176,19 @@ def test_every_mistake_is_found(spoil: Callable[[Judged], None]) -> None:
     judged = recovered_call()
     spoil(judged)
     assert [] != judged.verdict().wrong
+
+
+def test_parts_of_one_recording_may_have_different_times() -> None:
+    """Late events may show that more time was required. A media stream has one recording."""
+    judged = recovered_call()
+    [first] = judged.contact["recordings"]
+    began = datetime.fromisoformat(first["started_at"]).timestamp() * 1000
+    second = {**first, "inum": "2", "started_at": iso(round(began) + first["duration_ms"] + 500)}
+    judged.contact["recordings"] = [first, second]
+    assert not any("recorded twice" in text for text in judged.verdict().wrong)
+    for recording in judged.contact["recordings"]:
+        recording["source"] = "stream"
+    assert any("recorded twice" in text for text in judged.verdict().wrong)
 
 
 def test_what_is_lost_must_be_lost_for_its_true_reason() -> None:

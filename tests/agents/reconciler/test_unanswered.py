@@ -1,0 +1,95 @@
+"""A comparison asks who was in the conference of an outbound call that seems unanswered."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from agents.reconciler import comparing
+from agents.reconciler.comparing import PeriodComparison
+from pipeline.reconciliation.comparison import KnownTask
+from pipeline.reconciliation.participants import ConferenceParticipant
+from pipeline.reconciliation.rows import ListedEvent
+from pipeline.reconciliation.windows import TwilioPeriod
+from pipeline.runtime.settings import Settings
+from schemas.codec import decode
+from schemas.records import CtiEvent, EndedConference
+from tests.pipeline.contacts.records import LEG, NOON, TASK
+from tests.pipeline.reconciliation.records import CF, CONFERENCE, WR
+from tests.pipeline.reconciliation.test_participants import AGENT, CALLED, NOW, listed, read
+
+PERIOD = TwilioPeriod("test", NOON - 1_000, NOW)
+KNOWN = KnownTask(frozenset({WR}), is_over=True, capture="not-required", is_unanswered=True)
+
+
+class Lists:
+    """Twilio's lists of one outbound call. `there`: the participants of its conference."""
+
+    def __init__(self, there: list[ConferenceParticipant]) -> None:
+        self.there = tuple(there)
+        self.asked = 0
+
+    async def accepted(self, _: TwilioPeriod) -> list[ListedEvent]:
+        return [listed("reservation.accepted", 2_000, 3)]
+
+    async def task_events(self, *_: object) -> list[ListedEvent]:
+        return [listed("task.created", 0, 1), listed("reservation.wrapup", 32_100, 4)]
+
+    async def conferences(self, _: TwilioPeriod) -> list[tuple[str, EndedConference]]:
+        return [(TASK, CONFERENCE)]
+
+    async def participants(self, conference_sid: str) -> tuple[ConferenceParticipant, ...]:
+        assert CF == conference_sid
+        self.asked += 1
+        return self.there
+
+    async def child_calls(self, _: str) -> tuple[str, ...]:
+        return ()
+
+    async def recordings(self, *_: object) -> tuple[object, ...]:
+        return ()
+
+
+class Producer:
+    """Keeps the events that are added."""
+
+    def __init__(self) -> None:
+        self.events: list[CtiEvent] = []
+
+    async def send_and_wait(self, _topic: str, value: bytes, *_: object, **__: object) -> None:
+        if isinstance(record := decode(value), CtiEvent):
+            self.events.append(record)
+
+
+async def added(
+    monkeypatch: pytest.MonkeyPatch, lists: Lists, known: Mapping[str, KnownTask]
+) -> list[str]:
+    """Return what the events say that a comparison adds."""
+
+    async def known_tasks(*_: object) -> Mapping[str, KnownTask]:
+        return known
+
+    monkeypatch.setattr(comparing, "known_tasks", known_tasks)
+    producer: Any = Producer()
+    double: Any = lists
+    await PeriodComparison(Settings(), double, producer, lambda: NOW).compare(PERIOD)
+    return [event.event_id for event in producer.events]
+
+
+@pytest.mark.parametrize("known", [{}, {TASK: KNOWN}], ids=["no events", "all but the answer"])
+async def test_the_answer_of_an_outbound_call_is_added(
+    monkeypatch: pytest.MonkeyPatch, known: Mapping[str, KnownTask]
+) -> None:
+    """Whether its events came or not: no event but those of its participants shows the answer."""
+    lists = Lists(read(AGENT, CALLED))
+    ids = await added(monkeypatch, lists, known)
+    assert f"{CF}-{LEG}-participant-join" in ids
+    assert len(ids) == len({*ids})
+    assert 1 == lists.asked
+
+
+async def test_a_call_that_only_rang_gets_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The agent was alone in the conference."""
+    lists = Lists(read(AGENT))
+    assert [] == await added(monkeypatch, lists, {TASK: KNOWN})
+    assert 1 == lists.asked

@@ -70,8 +70,8 @@ class AlignmentResult:
 
 
 def windows(captured: Sides) -> Iterator[tuple[int, Sides]]:
-    """Yield parts of `WINDOW_MS` of the captured audio, each with its start in ms: the `MAX_WINDOWS`
-    parts with the most changes, in this order."""
+    """Yield parts of `WINDOW_MS` of the captured audio, each with its start in ms: the
+    `MAX_WINDOWS` parts with the most changes, in this order."""
     columns = WINDOW_MS // HOP_MS
     parts = [
         (first * HOP_MS, captured[:, first : first + columns])

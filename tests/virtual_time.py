@@ -34,6 +34,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._jumping.now
 
 
+class VirtualPolicy(asyncio.DefaultEventLoopPolicy):
+    """Its loops are virtual. A fixture `event_loop_policy` that returns it makes all asynchronous
+    tests of a module run in virtual time."""
+
+    def new_event_loop(self) -> asyncio.AbstractEventLoop:
+        return VirtualLoop()
+
+
 def virtually(main: Coroutine[Any, Any, T]) -> T:
     """What `main` returns, run in virtual time."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.admin_rest import LARGEST_PAGE, AdminApis, AdminRest, paged
 from simulator.script import Json, Sids
 from simulator.world import ApiError
+from tests.examples import examples
 from tests.simulator.in_process import Form, asked, request
 
 CONFIGURATION = {
@@ -189,6 +190,7 @@ def _page(rows: list[Json], query: str) -> Any:
 
 
 @given(st.integers(0, 9), st.integers(1, 4))
+@settings(max_examples=examples(40))
 def test_the_pages_are_the_list(count: int, size: int) -> None:
     """Following the absolute URL of the next page gives every row once, in order; the previous
     pages are the way back."""

@@ -6,12 +6,13 @@ from email.utils import parsedate_to_datetime
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator import events
 from simulator.events import Account
 from simulator.script import Json, Sids
+from tests.examples import examples
 
 ACCOUNT = Account("AC1", "WS1")
 AT = 1_700_000_000_123
@@ -35,6 +36,7 @@ def test_times_can_be_read_back(at: int) -> None:
 
 
 @given(st.dictionaries(st.text(max_size=5), st.text(max_size=5) | st.integers()))
+@settings(max_examples=examples(30))
 def test_attributes_are_json_without_blanks(attributes: Json) -> None:
     """The text is compact, and gives the attributes back."""
     text = events.attributes_text(attributes)

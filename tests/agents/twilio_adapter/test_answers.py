@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.twilio_adapter.answers import sid_of, text_of, unix_seconds
 from pipeline.runtime.metrics import INVALID_SIDS
 from pipeline.twilio.sids import SidKind
+from tests.examples import examples
 
 CALL = "CA" + "b" * 32
 VALUES: st.SearchStrategy[Any] = st.sampled_from([None, True, 0, 7, 1.5, [], {}, [CALL], "", "x"])
@@ -47,6 +48,7 @@ def test_dates_are_in_the_format_of_mails(date: str, seconds: float) -> None:
 
 
 @given(st.text(max_size=40) | st.from_regex(r"\w{3}, \d+ \w{3} \d+ \d+:\d+:\d+ [+-]\d+"))
+@settings(max_examples=examples(30))
 def test_no_date_is_an_error(date: str) -> None:
     """Whatever Twilio sends."""
     assert isinstance(unix_seconds(date), float)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli.derive import sources as module
@@ -15,6 +15,7 @@ from pipeline.runtime.settings import Settings
 from schemas.codec import encode
 from schemas.records import Tick
 from schemas.topics import CALLS, CTI_EVENTS, TICKS, Topic
+from tests.examples import examples
 from tests.pipeline.runtime.log_consumers import Kafka
 
 SETTINGS = Settings(topic_prefix="p.")
@@ -80,6 +81,7 @@ times = st.lists(st.integers(0, 30), max_size=5).map(sorted)
 
 
 @given(st.lists(times, min_size=1, max_size=3), st.integers(0, 30))
+@settings(max_examples=examples(30))
 def test_records_come_by_log_time(partitions: list[list[int]], until: int) -> None:
     """Each once, up to the ends. Those after `until` come with the next call."""
     on = kafka(**{f"p{n}": dict(enumerate(times)) for n, times in enumerate(partitions)})

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import CoordinatorNotAvailableError, GroupIdNotFound
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.tracker import TrackerCore
@@ -21,6 +21,7 @@ from schemas.codec import decode, encode
 from schemas.records import CtiEvent
 from schemas.topics import CALL_PARTITIONS, CALLS, CTI_EVENTS, CTI_RESOLVED, Topic, changelog
 from tests.cli.logs import MemoryLog
+from tests.examples import examples
 from tests.pipeline.calls.histories import Story, inbound
 from tests.virtual_time import virtually
 
@@ -235,6 +236,7 @@ def test_a_missing_topic_is_refused(kafka: Kafka, topic: Topic) -> None:
 
 
 @given(st.lists(st.lists(st.integers(0, 20), max_size=5).map(sorted), max_size=4))
+@settings(max_examples=examples(30))
 def test_sources_are_read_in_the_order_of_the_log(times: list[list[int]]) -> None:
     """By time; of two records with the same time the one of the first source comes first."""
 

@@ -1,10 +1,11 @@
 """The record of dropped batches has all of their frames."""
 
-from hypothesis import given
+from hypothesis import given, settings
 
 from gateway.publishing.dropped_batches import Dropped
 from pipeline.media.runs import frames_of
 from schemas.records import MediaBatch, MediaDropped
+from tests.examples import examples
 from tests.pipeline.recordings.logs import batch_lists, frame_lists
 
 BATCHES = frame_lists(max_size=12).flatmap(lambda frames: batch_lists("MZ1", frames))
@@ -20,6 +21,7 @@ def dropped(batches: list[MediaBatch]) -> MediaDropped:
 
 
 @given(BATCHES.filter(bool))
+@settings(max_examples=examples(30))
 def test_every_frame_is_in_the_record_once(batches: list[MediaBatch]) -> None:
     """On its track, in order, with its length."""
     record = dropped(batches)
@@ -32,6 +34,7 @@ def test_every_frame_is_in_the_record_once(batches: list[MediaBatch]) -> None:
 
 
 @given(BATCHES.filter(bool))
+@settings(max_examples=examples(30))
 def test_the_record_names_the_batches(batches: list[MediaBatch]) -> None:
     """From the first to the last number, at the time of the last one, with the SIDs and the
     gateway."""

@@ -15,6 +15,13 @@ from aiokafka.errors import (
 from schemas import codec
 from schemas.records import MediaBatch, MediaDropped, Run, Tick, TrackBatch
 from tests.gateway.publishing.producers import FakeProducer, taken, writing
+from tests.virtual_time import VirtualPolicy
+
+
+@pytest.fixture
+def event_loop_policy() -> VirtualPolicy:
+    """The writer's pauses pass at once."""
+    return VirtualPolicy()
 
 
 async def test_records_go_out_in_order():

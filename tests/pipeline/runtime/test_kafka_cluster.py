@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaConnectionError, SaslAuthenticationFailed
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.cluster.view import PartitionView, TopicView
 from pipeline.runtime import kafka_cluster
 from pipeline.runtime.kafka_cluster import LOOK_SECONDS, Cluster
 from pipeline.runtime.settings import Settings, SettingsError
+from tests.examples import examples
 from tests.virtual_time import virtually
 
 UP, AWAY, HANGS = "up", "away", "hangs"
@@ -119,6 +120,7 @@ def test_a_topic_is_shown_as_the_broker_knows_it(brokers: Brokers) -> None:
 
 
 @given(st.dictionaries(st.integers(1, 4), st.sampled_from([UP, AWAY, HANGS]), min_size=1))
+@settings(max_examples=examples(25))
 def test_a_look_ends_in_time_and_finds_all_that_live(states: dict[int, str]) -> None:
     """Whichever brokers hang or are away: within twice the limit, and no connection is left."""
     with pytest.MonkeyPatch.context() as patch:

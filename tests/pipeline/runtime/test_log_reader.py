@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.runtime import log_reader
 from pipeline.runtime.log_reader import Log, Span, Told
 from pipeline.runtime.settings import Settings
 from schemas.topics import CALLS, POLICY
+from tests.examples import examples
 from tests.pipeline.runtime.log_consumers import Kafka
 
 PREFIX = "test."
@@ -74,6 +75,7 @@ OFFSETS = st.sets(st.integers(0, 12)).map(lambda offsets: dict.fromkeys(offsets,
 
 
 @given(st.lists(st.tuples(OFFSETS, st.integers(0, 14), st.integers(0, 14)), max_size=3))
+@settings(max_examples=examples(30))
 def test_each_record_of_the_spans_is_read_once(
     partitions: list[tuple[dict[int, int], int, int]],
 ) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.twilio.event_streams import (
@@ -22,6 +22,7 @@ from pipeline.twilio.event_streams import (
     surplus_types,
     types_form,
 )
+from tests.examples import examples
 
 NAME = "flex-events"
 ARN = f"arn:aws:kinesis:eu-west-1:1:stream/{NAME}"
@@ -37,6 +38,7 @@ ANSWERS = st.dictionaries(SINK_FIELDS, VALUES)
 
 
 @given(ANSWERS, st.lists(ANSWERS, max_size=3))
+@settings(max_examples=examples(30))
 def test_any_answer_is_read(item: dict[str, Any], subscribed: list[dict[str, Any]]) -> None:
     """Missing fields and fields of another type are empty; nothing is an error."""
     sink, subscription = sink_of(item), subscription_of(item, subscribed)
@@ -82,6 +84,7 @@ def test_sinks_are_told_apart(change: dict[str, str], arn: str, ours: bool, lead
 
 
 @given(st.permutations(["active", "validating", "initialized", "failed", "new"]))
+@settings(max_examples=examples(25))
 def test_the_sink_that_works_soonest_is_used(statuses: list[str]) -> None:
     """Of several with the same status, always the same one."""
     sinks = [replace(OURS, sid=f"DG{n}", status=status) for n, status in enumerate(statuses)]

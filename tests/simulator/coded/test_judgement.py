@@ -3,10 +3,11 @@
 from collections import Counter
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.coded.judgement import Judgement, total
+from tests.examples import examples
 
 COUNTS = st.integers(0, 1000)
 REASONS = st.builds(
@@ -27,6 +28,7 @@ def test_one_is_its_own_sum(judgement: Judgement) -> None:
 
 
 @given(JUDGEMENTS, JUDGEMENTS)
+@settings(max_examples=examples(30))
 def test_two_are_added_up(one: Judgement, other: Judgement) -> None:
     """Counts and differences are added up, whatever their order; of the frames after the last
     recorded one, the sum has the largest number."""

@@ -10,7 +10,7 @@ from schemas.records import (
     EndedConference,
     ReconciliationEvidence,
 )
-from schemas.states import CallState, CaptureState, Direction, Outcome
+from schemas.states import CallState, CaptureState, Direction
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class ListedTask:
 @dataclass(frozen=True, slots=True)
 class KnownTask:
     """The known state of a task. `accepted`: reservations whose acceptance is known; `is_over`:
-    whether its end is known; `is_unanswered`: whether it is an outbound call that was not answered
-    as far as known; `evidence`: earlier findings."""
+    whether its end is known; `is_unanswered`: whether it is an outbound call of a monitored agent
+    that was not answered as far as events show; `evidence`: earlier findings."""
 
     accepted: frozenset[str] = frozenset()
     is_over: bool = False
@@ -49,8 +49,16 @@ def known_contact(contact: Contact, known: KnownTask = NOTHING) -> KnownTask:
         contact.capture,
         contact.call_sids,
         known.evidence,
-        contact.direction == Direction.OUTBOUND and contact.outcome == Outcome.UNANSWERED,
+        _is_unanswered(contact),
     )
+
+
+def _is_unanswered(contact: Contact) -> bool:
+    """Return whether nothing shows that the called party of a monitored agent's call answered. The
+    outcome does not say: without evidence, a call that is over may count as answered."""
+    if contact.direction != Direction.OUTBOUND or contact.capture != CaptureState.NOT_REQUIRED:
+        return False
+    return any(s.monitored and s.started_at is not None for s in contact.sessions)
 
 
 @dataclass(frozen=True, slots=True)

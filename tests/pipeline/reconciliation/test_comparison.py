@@ -1,6 +1,7 @@
 """What a comparison does for a task, by what is listed and what is known."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,13 +14,15 @@ from pipeline.reconciliation.comparison import (
     listed_tasks,
     needs_of,
 )
-from tests.pipeline.contacts.records import LEG, TASK
+from schemas.records import Session
+from tests.pipeline.contacts.records import LEG, NOON, TASK
 from tests.pipeline.reconciliation.records import ACCEPTED, CF, CONFERENCE, WR, evidence
 from tests.pipeline.store.contacts import CONTACT
 
 LISTED = ListedTask(TASK, {WR: ACCEPTED}, {CF: CONFERENCE})
 CAPTURED = KnownTask(frozenset({WR}), is_over=True, capture="complete")
 UNANSWERED = replace(CAPTURED, capture="not-required", is_unanswered=True)
+SESSION = Session(WR, "ann@example.com", True, NOON + 2_000, NOON + 32_000)
 ADDED = evidence(added_events=("EV1",), is_examined=True)
 
 
@@ -92,16 +95,22 @@ def test_a_contact_shows_what_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("direction", "outcome", "is_unanswered"),
+    ("changes", "is_unanswered"),
     [
-        ("outbound", "unanswered", True),
-        ("outbound", "answered", False),
-        ("inbound", "unanswered", False),
+        ({}, True),
+        ({"outcome": "answered"}, True),
+        ({"capture": "complete"}, False),
+        ({"direction": "inbound"}, False),
+        ({"sessions": (replace(SESSION, monitored=False),)}, False),
+        ({"sessions": (replace(SESSION, started_at=None),)}, False),
     ],
 )
-def test_an_outbound_call_may_seem_unanswered(
-    direction: str, outcome: str, is_unanswered: bool
-) -> None:
-    """Only an outbound call has a called party whose answer may not be known."""
-    contact = replace(CONTACT, direction=direction, outcome=outcome)
+def test_an_outbound_call_may_seem_unanswered(changes: dict[str, Any], is_unanswered: bool) -> None:
+    """Only an outbound call has a called party whose answer may not be known. The outcome is no
+    evidence. A call without a monitored agent need not be recorded anyway."""
+    outbound = replace(
+        CONTACT, direction="outbound", outcome="unanswered", capture="not-required",
+        sessions=(SESSION,),
+    )  # fmt: skip
+    contact = replace(outbound, **changes)
     assert is_unanswered == known_contact(contact).is_unanswered

@@ -124,6 +124,15 @@ def test_a_call_that_only_rang_stays_not_required() -> None:
     assert [] == joined_events(TASK, CONFERENCE, read(AGENT, row(LEG, 0, join_time=None)), NOW)
 
 
+def test_a_second_agent_is_no_answer() -> None:
+    """Its leg is at a Flex client, so the customer is not on it."""
+    ends = {"from": CUSTOMER, "call_direction": "outbound"}
+    agents = read(AGENT | ends | {"to": "client:ann"}, CALLED | ends | {"to": "client:bob"})
+    joined = joined_events(TASK, CONFERENCE, agents, NOW)
+    assert "not-required" == contact_of([*joined, *events()]).capture
+    assert is_unanswered([*joined, *events()])
+
+
 def test_only_outbound_calls_can_seem_unanswered() -> None:
     """The customer of an inbound call is there before any agent. Without events nothing is
     known."""

@@ -110,10 +110,10 @@ def test_the_confidence_is_never_high_for_a_wrong_start(  # noqa: PLR0917
 @settings(max_examples=20, deadline=None)
 @given(seed=SEEDS, off_ms=st.integers(-500, 500))
 def test_hold_that_leaves_little_speech_gives_low_confidence(seed: int, off_ms: int) -> None:
-    """Voices with a cycle of 3 s look alike a cycle earlier. If the start has too little speech in
-    common with the recording, the other shift is not taken in its place."""
+    """Voices with a cycle of 3 s look alike a cycle earlier or later. If there is too little common
+    speech at the right shift, such a shift is not taken in its place."""
     made = Comparison(
-        singing(seed, 40), (9_000, 16_500), (3_000, 36_000), off_ms, (9_500, 36_000), seed=seed
+        singing(seed, 40), (7_500, 15_000), (3_000, 36_000), off_ms, (9_500, 15_000), seed=seed
     )
     assert made.is_low()
 

@@ -24,8 +24,7 @@ from pipeline.recovery.alignment import (
     AlignmentResult,
     Confidence,
     Sides,
-    compare,
-    window,
+    compare_all,
 )
 from pipeline.recovery.cutting import cut
 from pipeline.recovery.sides import CustomerChannel, customer_channel
@@ -249,9 +248,7 @@ class Retrieval:
         if captured is None:
             return None
         begins_at, sides = captured
-        first, part = await asyncio.to_thread(window, sides)
-        offset = begins_at + first - source.started_at
-        return await asyncio.to_thread(compare, part, envelopes, offset)
+        return await asyncio.to_thread(compare_all, sides, envelopes, begins_at - source.started_at)
 
     def _path(self, order: Order) -> Path:
         """Return the path of the download. Calls that share a recording use separate files, because

@@ -2,29 +2,39 @@
 
 Twilio states the start of a recording to the second. If a part of the call was also captured in
 real time, the two are compared: at the right shift, and with the right channels, both are loud and
-quiet at the same moments.
+quiet at the same moments. A part of the captured audio may be missing in the recording, and the
+voices may be periodic, so a shift is used only if enough speech agrees and no other shift is
+nearly as good.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.recovery.envelope import HOP_MS, mixed, speech_ms
+from pipeline.recovery.blocks import block_correlations, evidence, match, smoothed
+from pipeline.recovery.envelope import HOP_MS, Envelope, mixed
 
 SEARCH_MS = 3_000
 """How far (ms) the stated start may be wrong: a second, and the difference of two clocks."""
-MIN_CORRELATIONS = ((5_000, 0.5), (3_000, 0.65))
-"""The correlation required for the confidence `high`, and the least captured speech (ms, without
-the pauses between words). None of 150 pairs of different calls reached it, and all of 300
-comparisons within a call did."""
-MIN_OVERLAP_MS = 1_000
-MIN_LEAD = 0.03
-"""How much better the right shift, and the right order of channels, must correlate than others."""
+LOOK_MS = 2 * SEARCH_MS
+"""How far (ms) shifts are compared. A better shift out of reach shows that the best one within
+reach is wrong."""
+MIN_SPEECH_MS = 3_000
+"""The least common speech (ms, without the pauses between words) for the confidence `high`."""
+MAX_RIVALS = ((0.97, 0.75), (0.0, 0.4))
+"""The correlation of the common speech, and the evidence for any other shift that is allowed then,
+as a share of the evidence for the best one. Periodic voices reach the first limit only if the
+recordings are almost equal."""
+MAX_OTHER = 0.75
+"""The same for the other order of channels, if the comparison shows the customer's channel."""
 WINDOW_MS = 120_000
-"""The length (ms) of the captured audio that is compared, at most."""
-NEAR_MS = 250
+"""The length (ms) of the captured audio that is compared at once."""
+MAX_WINDOWS = 10
+"""How many windows are compared at most: each costs 0.1 s of processor time."""
+NEAR_MS = 100
 """Shifts nearer than this (ms) to the best one do not compete with it, because speech changes
 slowly."""
 TRUNCATED_MS = 500
@@ -46,9 +56,10 @@ class Confidence(StrEnum):
 class AlignmentResult:
     """The result of a comparison.
 
-    `shift_ms`: the recording began this much later than stated. `correlation`: from -1 to 1.
-    `speech_ms`: the captured speech that was compared. `customer`: the channel of the customer,
-    from 0; None: a recording with one channel, or the comparison does not show it.
+    `shift_ms`: the recording began this much later than stated; 0 with the confidence `low`.
+    `speech_ms`: the common speech at the best shift; `correlation`: of this speech, from 0 to 1.
+    `customer`: the channel of the customer, from 0; None: a recording with one channel, or the
+    comparison does not show it.
     """
 
     shift_ms: int
@@ -58,64 +69,72 @@ class AlignmentResult:
     customer: int | None
 
 
-def window(captured: Sides) -> tuple[int, Sides]:
-    """Return the part of the captured audio to compare: `WINDOW_MS` with the most changes, and its
-    start in ms."""
+def windows(captured: Sides) -> Iterator[tuple[int, Sides]]:
+    """Yield parts of `WINDOW_MS` of the captured audio, each with its start in ms: the
+    `MAX_WINDOWS` parts with the most changes, in this order."""
     columns = WINDOW_MS // HOP_MS
-    if captured.shape[1] <= columns:
-        return 0, captured
-    changes = np.abs(np.diff(captured, axis=1)).sum(axis=0)
-    sums = np.concatenate(([0.0], np.cumsum(changes)))
-    first = int((sums[columns:] - sums[:-columns]).argmax())
-    return first * HOP_MS, captured[:, first : first + columns]
+    parts = [
+        (first * HOP_MS, captured[:, first : first + columns])
+        for first in range(0, captured.shape[1], columns)
+    ]
+    parts.sort(key=lambda part: float(np.abs(np.diff(part[1], axis=1)).sum()), reverse=True)
+    yield from parts[:MAX_WINDOWS]
+
+
+def compare_all(captured: Sides, recording: Sides, offset_ms: int) -> AlignmentResult | None:
+    """Compare long captured audio part by part until a part shows the start, as `compare` does.
+    Otherwise return the result of the part with the most common speech."""
+    best: AlignmentResult | None = None
+    for first, part in windows(captured):
+        found = compare(part, recording, offset_ms + first)
+        if found is None:
+            continue
+        if found.confidence is Confidence.HIGH:
+            return found
+        if best is None or found.speech_ms > best.speech_ms:
+            best = found
+    return best
 
 
 def compare(captured: Sides, recording: Sides, offset_ms: int) -> AlignmentResult | None:
     """Compare captured audio with one of Twilio's recordings; None: they have too little time in
-    common.
+    common, or no speech at the same time at any shift.
 
     `captured`: inbound, outbound; `recording`: its one or two channels; `offset_ms`: the captured
     audio began this much later than the recording, by the stated start.
     """
-    is_mono = len(recording) == 1
-    rows = [np.array([mixed(captured)])] if is_mono else [captured, captured[::-1]]
-    steps = SEARCH_MS // HOP_MS
-    lags = np.arange(-steps, steps + 1)
-    begin = round(offset_ms / HOP_MS)
-    scores = np.array([[_score(row, recording, begin - int(lag)) for lag in lags] for row in rows])
-    if not (scores > -1).any():
-        return None
-    order, best = divmod(int(scores.argmax()), len(lags))
+    orders = _orders(captured, recording)
+    steps = LOOK_MS // HOP_MS
+    first, places = round(offset_ms / HOP_MS) - steps, 2 * steps + 1
+    found = [[block_correlations(a, b, first, places) for a, b in pairs] for pairs in orders]
+    scores = np.array([sum(evidence(each) for each in of_order) for of_order in found])
+    order, best = divmod(int(scores.argmax()), places)
     peak = float(scores[order, best])
-    speech = speech_ms(_overlap(captured, recording, begin - int(lags[best]))[0])
-    rivals = scores[order][np.abs(lags - lags[best]) * HOP_MS > NEAR_MS]
-    is_clear = peak - float(rivals.max(initial=-1)) >= MIN_LEAD
-    is_high = is_clear and any(speech >= ms and peak >= least for ms, least in MIN_CORRELATIONS)
-    other = float(scores[1 - order].max()) if len(rows) == 2 else -1.0
-    is_told = len(rows) == 2 and is_high and peak - other >= MIN_LEAD
+    if peak <= 0:
+        return None
+    shift_ms = (steps - best) * HOP_MS
+    common = match(orders[order], [each[:, best] for each in found[order]], first + best)
+    is_far = np.abs(np.arange(places) - best) * HOP_MS > NEAR_MS
+    rival = float(scores[:, is_far].max()) / peak
+    is_high = (
+        abs(shift_ms) < SEARCH_MS
+        and common.speech_ms >= MIN_SPEECH_MS
+        and any(common.correlation >= least and rival <= most for least, most in MAX_RIVALS)
+    )
+    is_clear = len(orders) == 2 and float(scores[1 - order].max()) <= MAX_OTHER * peak
     return AlignmentResult(
-        shift_ms=int(lags[best]) * HOP_MS if is_high else 0,
+        shift_ms=shift_ms if is_high else 0,
         confidence=Confidence.HIGH if is_high else Confidence.LOW,
-        correlation=round(peak, 4),
-        speech_ms=speech,
-        customer=order if is_told else None,
+        correlation=round(common.correlation, 4),
+        speech_ms=common.speech_ms,
+        customer=order if is_high and is_clear else None,
     )
 
 
-def _overlap(captured: Sides, recording: Sides, begin: int) -> tuple[Sides, Sides]:
-    """Return the part that both have, if the captured audio begins at column `begin` of the
-    recording."""
-    first, last = max(0, begin), min(recording.shape[1], begin + captured.shape[1])
-    last = max(first, last)
-    return captured[:, first - begin : last - begin], recording[:, first:last]
-
-
-def _score(captured: Sides, recording: Sides, begin: int) -> float:
-    """Return the correlation of all rows together, each about its own mean; -1: there is none."""
-    a, b = _overlap(captured, recording, begin)
-    if a.shape[1] * HOP_MS < MIN_OVERLAP_MS:
-        return -1.0
-    a = a - a.mean(axis=1, keepdims=True)
-    b = b - b.mean(axis=1, keepdims=True)
-    power = float((a * a).sum() * (b * b).sum())
-    return float((a * b).sum()) / power**0.5 if power > 0 else -1.0
+def _orders(captured: Sides, recording: Sides) -> list[list[tuple[Envelope, Envelope]]]:
+    """Return the captured sides with their channels, in each possible order of channels."""
+    channels = [smoothed(channel) for channel in recording]
+    if len(channels) == 1:
+        return [[(smoothed(mixed(captured)), channels[0])]]
+    sides = [smoothed(side) for side in captured]
+    return [list(zip(each, channels, strict=True)) for each in (sides, sides[::-1])]

@@ -33,8 +33,3 @@ def mixed(envelopes: NDArray[np.float64]) -> Envelope:
     energies = ((np.exp2(envelopes) - 1) * _QUIET) ** 2
     found: Envelope = np.log2(1 + np.sqrt(energies.sum(axis=0)) / _QUIET)
     return found
-
-
-def speech_ms(envelopes: NDArray[np.float64]) -> int:
-    """Return for how long at least one of the signals is louder than `SPEECH_LEVEL` (ms)."""
-    return int((envelopes > SPEECH_LEVEL).any(axis=0).sum()) * HOP_MS

@@ -154,7 +154,7 @@ class FullProducer:
         return set(PARTITIONS)
 
     async def send(
-        self, _topic: str, value: bytes, _key: Any, partition: int, **_: Any
+        self, _topic: str, value: bytes, _key: Any, partition: int, *_: Any
     ) -> asyncio.Future[bytes]:
         """Take a record once there is room, for which aiokafka waits 10 s at a time."""
         if len(value) > 100:

@@ -59,3 +59,40 @@ def with_lost_frames(samples: NDArray[np.uint8], seed: int, share: float) -> NDA
     for number in np.flatnonzero(frames):
         found[number * 160 : (number + 1) * 160] = 0xFF
     return found
+
+
+def singing(seed: int, seconds: float) -> Talk:
+    """Return two people who take turns in a cycle of 3 s, and only the loudness of their notes of
+    240 ms differs from one cycle to the next."""
+    random = np.random.default_rng(seed)
+    return Talk(_cycles(random, seconds, 0, 70), _cycles(random, seconds, 78, 60))
+
+
+def _cycles(random: np.random.Generator, seconds: float, first: int, talks: int) -> Samples:
+    frames = np.arange(int(seconds * 50))
+    notes = random.choice([1_400, 3_600, 6_300, 9_000], len(frames) // 12 + 1)
+    level = notes[frames // 12] * ((frames - first) % 150 < talks)
+    wave = np.sin(2 * np.pi * 200 * np.arange(len(frames) * 160) / RATE)
+    return (np.repeat(level, 160) * wave).astype(np.int16)
+
+
+def repeated(call: Talk, every_ms: int) -> Talk:
+    """Return a conversation whose first part is repeated."""
+    part = slice(0, every_ms * RATE // 1000)
+    sides = (np.resize(side[part], len(side)) for side in (call.customer, call.agent))
+    return Talk(*sides)
+
+
+def silenced(samples: Samples, part: tuple[int, int]) -> Samples:
+    """Return the samples with silence in a part (ms)."""
+    found = samples.copy()
+    found[part[0] * RATE // 1000 : part[1] * RATE // 1000] = 0
+    return found
+
+
+def replaced(samples: Samples, part: tuple[int, int], other: Samples) -> Samples:
+    """Return the samples with a part (ms) of other sound."""
+    found = samples.copy()
+    span = slice(part[0] * RATE // 1000, part[1] * RATE // 1000)
+    found[span] = other[span]
+    return found

@@ -63,7 +63,9 @@ class RecoverResult:
 @dataclass(frozen=True, slots=True)
 class Aligned:
     """A recovered recording: by how much its start is wrong, and how much speech Twilio's recording
-    has in common with captured audio. With such speech the start is compared with that audio."""
+    has in common with captured audio. With such speech the start is compared with that audio; if
+    there are several media streams, with the one that it fits best, because each may be late by
+    another time."""
 
     error_ms: float
     speech_ms: int
@@ -194,12 +196,11 @@ def _judge_recovered(
     verdict.wrong += _inaudible(found, wanted)
     error = _at(recording["started_at"]) - found.begins_at
     confidence = manifest["alignment"]["confidence"]
-    speech, stream = max(
-        ((speech_ms(s.sent, facts.recorded, facts.origin), s.sid) for s in facts.ran),
-        default=(0, ""),
-    )
-    if speech >= SPEECH_MS or (speech and confidence == HIGH):
-        error -= _captured_offset(facts, result, stream)
+    common = {s.sid: speech_ms(s.sent, facts.recorded, facts.origin) for s in facts.ran}
+    speech = max(common.values(), default=0)
+    least = SPEECH_MS if speech >= SPEECH_MS or confidence != HIGH else 1
+    offsets = [_captured_offset(facts, result, sid) for sid in common if common[sid] >= least]
+    error = min((error - offset for offset in offsets), key=abs, default=error)
     aligned = Aligned(error, speech, confidence)
     verdict.aligned.append(aligned)
     verdict.wrong += _misaligned(aligned)
@@ -226,7 +227,10 @@ def _inaudible(found: RecoveredPlace, wanted: Sequence[Span]) -> list[str]:
 
 def _misaligned(aligned: Aligned) -> list[str]:
     """With too little to compare the start is right within a second, and said to be uncertain.
-    The others are counted: 1 of 100 may be wrong."""
+    The others are counted: 1 of 100 may be wrong, but not by more than a second if it is said to be
+    certain."""
+    if aligned.confidence == HIGH and abs(aligned.error_ms) > EDGE_MS:
+        return [f"{aligned.error_ms:.0f} ms off, with confidence {aligned.confidence}"]
     if aligned.must_be_exact or (aligned.confidence == HIGH and abs(aligned.error_ms) <= EXACT_MS):
         return []
     if aligned.confidence != LOW:

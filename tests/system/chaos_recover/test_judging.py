@@ -7,11 +7,15 @@ from typing import Any
 
 import pytest
 
+from simulator.audio import FRAME_BYTES, FRAME_MS
 from simulator.cases import inbound_unmonitored, scripts
 from simulator.events import iso
+from simulator.expected import SentFrame
 from simulator.unstreamed import undelivered
+from simulator.world import MediaStream
 from tests.simulator.test_recovered import right
 from tests.simulator.test_unstreamed import ACCOUNT, BEGIN
+from tests.system.chaos_recover import judging
 from tests.system.chaos_recover.judging import (
     Aligned,
     RecoverFacts,
@@ -231,3 +235,59 @@ def test_enough_speech_makes_a_start_exact() -> None:
     """With 5 s it is counted; with less it may be uncertain."""
     assert Aligned(21.0, 5_000, "high").must_be_exact
     assert not Aligned(400.0, 4_980, "low").must_be_exact
+
+
+def captured_too(judged: Judged, late_ms: int) -> None:
+    """Add a media stream of all that Twilio recorded; its recording begins too late by this."""
+    whole, number = judged.facts.recorded, len(judged.facts.ran)
+    assert whole is not None
+    begin = whole.recording.started_at
+    first = -(-(begin - judged.facts.origin) // FRAME_MS)
+    at = judged.facts.origin + first * FRAME_MS
+    sent = [
+        SentFrame(track, (place - (at - begin) * 8) // 8, side[place : place + FRAME_BYTES])
+        for track, side in (("inbound", whole.customer), ("outbound", whole.others))
+        for place in range((at - begin) * 8, len(side) - FRAME_BYTES, FRAME_BYTES)
+        if set(side[place : place + FRAME_BYTES]) != {0xFF}
+    ]
+    stream = MediaStream(f"MZ{number}", "CA1", "", "", "both_tracks", {}, begin, sent=sent)
+    judged.facts = replace(judged.facts, ran=(*judged.facts.ran, stream))
+    judged.contact["recordings"].append(
+        judged.contact["recordings"][0]
+        | {"stream_sid": stream.sid, "source": "stream", "started_at": iso(at + late_ms)}
+    )
+
+
+def misplaced(judged: Judged, error_ms: int) -> list[str]:
+    """Return the complaints about the start of the recovered recording, if it is wrong by this."""
+    script = judged.facts.script
+    [wanted] = script.expectation.recordings
+    judged.contact["recordings"][0]["started_at"] = iso(wanted.begins_at + 500 + error_ms)
+    return [text for text in judged.verdict().wrong if " off" in text]
+
+
+def test_a_start_may_agree_with_any_captured_audio() -> None:
+    """Of two media streams one is late by 45 ms."""
+    for error_ms in (0, 45):
+        judged = recovered_call()
+        judged.confidence = "high"
+        captured_too(judged, 0)
+        captured_too(judged, 45)
+        assert [] == misplaced(judged, error_ms)
+        [aligned] = judged.verdict().aligned
+        assert abs(aligned.error_ms) < 1
+        assert aligned.speech_ms > 0
+    judged.facts = replace(judged.facts, ran=judged.facts.ran[:1])
+    [aligned] = judged.verdict().aligned
+    assert round(aligned.error_ms) == 45
+
+
+def test_a_certain_start_is_never_wrong_by_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much there is to compare; a smaller error is counted."""
+    monkeypatch.setattr(judging, "SPEECH_MS", 4_000)
+    judged = recovered_call()
+    judged.confidence = "high"
+    captured_too(judged, 0)
+    assert judged.verdict().aligned[0].must_be_exact
+    assert [] == misplaced(judged, 900)
+    assert ["-1100 ms off, with confidence high"] == misplaced(judged, -1_100)

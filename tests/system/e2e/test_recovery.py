@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -48,6 +49,16 @@ class Stage:
     console: Console
     player: Player
     account: Account
+    gateway_port: socket.socket
+    """Holds the gateway's port until it starts: it is chosen much earlier, for the adapter."""
+
+    async def start_gateway(self) -> None:
+        """Start the gateway; return once it is healthy."""
+        self.gateway_port.close()
+        self.started.start({"gateway": 1})
+        async with asyncio.timeout(60):
+            while self.started.health("gateway-0")[0] != 200:  # noqa: ASYNC110 - asks a process
+                await asyncio.sleep(0.2)
 
     async def play(self, seconds: int, seed: int) -> Script:
         """Play a monitored agent's call of so many seconds to its end."""
@@ -102,8 +113,10 @@ async def stage(
             "RECOVERY_DELAY_SECONDS": "1",
             **more,
         }
-        gateway = f"127.0.0.1:{chosen(['gateway'], {}, [])['gateway']}"
-        with roles(directory, kafka, prefix, **more) as started:
+        port = chosen(["gateway"], {}, [])["gateway"]
+        gateway = f"127.0.0.1:{port}"
+        with socket.socket() as held, roles(directory, kafka, prefix, **more) as started:
+            held.bind(("127.0.0.1", port))
 
             def own(role: str) -> Mapping[str, str]:
                 if role == "bridge":
@@ -121,7 +134,7 @@ async def stage(
             async with console, sink:
                 player = Player(world, sink, console, lambda _: None)
                 account = Account(credentials.account_sid, Sids(Random(3)).new("WS"))
-                yield Stage(started, rest, world, console, player, account)
+                yield Stage(started, rest, world, console, player, account, held)
 
 
 @asynccontextmanager
@@ -187,10 +200,7 @@ async def test_calls_without_their_gateway_are_recovered(
         assert "low" == manifest["alignment"]["confidence"]
         assert at.recording(missed).sid == manifest["twilio"]["recording_sid"]
 
-        at.started.start({"gateway": 1})
-        async with asyncio.timeout(60):
-            while at.started.health("gateway-0")[0] != 200:  # noqa: ASYNC110 - asks a process
-                await asyncio.sleep(0.2)
+        await at.start_gateway()
         playing = asyncio.create_task(at.play(45, seed=5))
         await asyncio.sleep(22)
         at.started.processes["gateway-0"].kill()

@@ -24,11 +24,11 @@ LOOK_MS = 2 * SEARCH_MS
 reach is wrong."""
 MIN_SPEECH_MS = 3_000
 """The least common speech (ms, without the pauses between words) for the confidence `high`."""
-MAX_RIVALS = ((0.97, 0.75), (0.0, 0.4))
+MAX_RIVALS = ((0.95, 0.7), (0.0, 0.4))
 """The correlation of the common speech, and the evidence for any other shift that is allowed then,
 as a share of the evidence for the best one. Periodic voices reach the first limit only if the
 recordings are almost equal."""
-MAX_OTHER = 0.75
+MAX_OTHER = 0.7
 """The same for the other order of channels, if the comparison shows the customer's channel."""
 WINDOW_MS = 120_000
 """The length (ms) of the captured audio that is compared at once."""

@@ -26,7 +26,7 @@ from pipeline.reconciliation.participants import (
     with_participants,
 )
 from pipeline.reconciliation.rows import ListedEvent, accepted_reservation
-from pipeline.reconciliation.windows import TwilioPeriod
+from pipeline.reconciliation.windows import HOUR_MS, TwilioPeriod
 from pipeline.runtime.settings import Settings
 from schemas.codec import encode
 from schemas.records import (
@@ -44,6 +44,8 @@ Participants = Mapping[str, tuple[ConferenceParticipant, ...]]
 """By conference SID."""
 
 TASKS_AT_ONCE = 8
+INSIGHTS_MS = HOUR_MS
+"""How long (ms) after a conference's end its participants may still be missing from the list."""
 ADDED_HEADER = "flexcapture.added"
 
 
@@ -123,15 +125,15 @@ class PeriodComparison:
             participants = {sid: await self._lists.participants(sid) for sid in task.conferences}
         if needs.details:
             conferences, recordings = await self._details(task, known, participants)
-        if is_silent:
-            added = _with_joined(task, participants, added, now)
+        joined = _joined(task, participants, now) if is_silent else []
+        added = list({event.event_id: event for event in (*joined, *added)}.values())
         found = ReconciliationEvidence(
             task_sid=task.task_sid,
             reservations=tuple(task.reservations.values()),
             conferences=conferences,
             recordings=recordings,
             added_events=tuple(sorted(event.event_id for event in added)),
-            is_examined=needs.details,
+            is_examined=needs.details and (not is_silent or bool(joined) or _is_settled(task, now)),
             checked_at=now,
         )
         before = known.evidence
@@ -196,22 +198,23 @@ class PeriodComparison:
         await self._producer.send_and_wait(name, value, key.encode(), headers=headers)
 
 
-def _with_joined(
-    task: ListedTask, participants: Participants, added: Sequence[CtiEvent], now: int
-) -> list[CtiEvent]:
-    """Return the events to add to a call that seems unanswered, with those of its participants
-    first, each event once."""
-    if not any(participants.values()):
+def _joined(task: ListedTask, participants: Participants, now: int) -> list[CtiEvent]:
+    """Return the events of the participants of a call that seems unanswered."""
+    if participants and not any(participants.values()):
         log.warning(
             "Twilio lists no participants: an outbound call counts as unanswered",
             task_sid=task.task_sid,
         )
-    found = [
+    return [
         event
         for sid, conference in task.conferences.items()
         for event in joined_events(task.task_sid, conference, participants[sid], now)
     ]
-    return list({event.event_id: event for event in (*found, *added)}.values())
+
+
+def _is_settled(task: ListedTask, now: int) -> bool:
+    """Return whether Twilio's list of participants does not change any more."""
+    return all(now - (c.ended_at or now) >= INSIGHTS_MS for c in task.conferences.values())
 
 
 def _reservations(events: Iterable[ListedEvent]) -> list[tuple[str, AcceptedReservation]]:

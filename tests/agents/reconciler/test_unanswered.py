@@ -51,20 +51,24 @@ class Lists:
 
 
 class Producer:
-    """Keeps the events that are added."""
+    """Keeps what is written: the events that are added, and the evidence."""
 
     def __init__(self) -> None:
         self.events: list[CtiEvent] = []
+        self.is_examined = False
 
     async def send_and_wait(self, _topic: str, value: bytes, *_: object, **__: object) -> None:
-        if isinstance(record := decode(value), CtiEvent):
+        record = decode(value)
+        if isinstance(record, CtiEvent):
             self.events.append(record)
+        else:
+            self.is_examined = record.is_examined
 
 
-async def added(
-    monkeypatch: pytest.MonkeyPatch, lists: Lists, known: Mapping[str, KnownTask]
-) -> list[str]:
-    """Return what the events say that a comparison adds."""
+async def compared(
+    monkeypatch: pytest.MonkeyPatch, lists: Lists, known: Mapping[str, KnownTask], now: int = NOW
+) -> Producer:
+    """Compare the period at `now`, and return what was written."""
 
     async def known_tasks(*_: object) -> Mapping[str, KnownTask]:
         return known
@@ -72,8 +76,9 @@ async def added(
     monkeypatch.setattr(comparing, "known_tasks", known_tasks)
     producer: Any = Producer()
     double: Any = lists
-    await PeriodComparison(Settings(), double, producer, lambda: NOW).compare(PERIOD)
-    return [event.event_id for event in producer.events]
+    await PeriodComparison(Settings(), double, producer, lambda: now).compare(PERIOD)
+    written: Producer = producer
+    return written
 
 
 @pytest.mark.parametrize("known", [{}, {TASK: KNOWN}], ids=["no events", "all but the answer"])
@@ -82,14 +87,26 @@ async def test_the_answer_of_an_outbound_call_is_added(
 ) -> None:
     """Whether its events came or not: no event but those of its participants shows the answer."""
     lists = Lists(read(AGENT, CALLED))
-    ids = await added(monkeypatch, lists, known)
+    written = await compared(monkeypatch, lists, known)
+    ids = [event.event_id for event in written.events]
     assert f"{CF}-{LEG}-participant-join" in ids
     assert len(ids) == len({*ids})
-    assert 1 == lists.asked
+    assert (1, True) == (lists.asked, written.is_examined)
 
 
 async def test_a_call_that_only_rang_gets_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """The agent was alone in the conference."""
     lists = Lists(read(AGENT))
-    assert [] == await added(monkeypatch, lists, {TASK: KNOWN})
-    assert 1 == lists.asked
+    written = await compared(monkeypatch, lists, {TASK: KNOWN})
+    assert ([], 1) == (written.events, lists.asked)
+
+
+async def test_a_call_that_seems_unanswered_is_examined_again_for_an_hour(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Twilio may list the participants late. Until then the next comparison asks again."""
+    for there in ([], [AGENT]):
+        for minutes, is_over in ((20, False), (59, False), (61, True)):
+            now = NOON + 32_000 + minutes * 60_000
+            written = await compared(monkeypatch, Lists(read(*there)), {TASK: KNOWN}, now)
+            assert is_over == written.is_examined

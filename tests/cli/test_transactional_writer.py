@@ -5,7 +5,8 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from cli.transactional_writer import TransactionalWriter, TransactionLimits
 from pipeline.runtime.settings import Settings
-from tests.cli.transactions import TransactionalProducer, next_producer
+from tests.cli.transactions import next_producer
+from tests.transactional_producer import TransactionalProducer
 from tests.virtual_time import virtually
 
 TEXTS = "p.texts"

@@ -12,7 +12,8 @@ from pipeline.runtime.settings import Settings
 from schemas.codec import decode
 from schemas.records import DeadLetterRetried
 from tests.cli.dead_letters.letters import letter
-from tests.cli.transactions import TransactionalProducer, next_producer
+from tests.cli.transactions import next_producer
+from tests.transactional_producer import TransactionalProducer
 from tests.virtual_time import virtually
 
 RETRY = LetterRetry((Put(Message("cti.events", b"WT1", b"event", (("h", b"1"),)), 7),))

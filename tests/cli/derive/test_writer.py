@@ -15,7 +15,8 @@ from schemas.codec import decode, encode
 from schemas.records import DerivationProgress, Tick
 from schemas.topics import CALLS
 from tests.cli.logs import MemoryLog
-from tests.cli.transactions import TransactionalProducer, next_producer
+from tests.cli.transactions import next_producer
+from tests.transactional_producer import TransactionalProducer
 from tests.virtual_time import virtually
 
 SETTINGS = Settings(topic_prefix="d.")

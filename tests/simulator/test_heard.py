@@ -1,5 +1,6 @@
 """How long a media stream was heard, and how much of it was sent."""
 
+from array import array
 from dataclasses import replace
 
 from hypothesis import given
@@ -11,7 +12,7 @@ from simulator.expected import SentFrame, expected_audio
 from simulator.heard import lost_on_the_way, overlap_ms, sent_ms
 from simulator.verify import differences
 from simulator.world import MediaStream
-from tests.simulator.test_verify import audio_of, contact_of, legs_of, script_of
+from tests.simulator.test_verify import audio_of, contact_of, legs_of, script_of, wav_of
 
 BEGAN = 1_700_000_000_000
 
@@ -75,3 +76,35 @@ def test_a_sender_that_was_late_is_no_mistake() -> None:
     contact["captured_ms"] -= 2_000
     told = differences(script, legs, contact, audio_of(legs))
     assert any("captured_ms" in each for each in told)
+
+
+def test_what_is_withheld_after_a_late_stop_is_no_mistake() -> None:
+    """A busy product stopped the media stream 2.4 s after its decision. What it withholds must be
+    the end of the audio, and must have been received 2 s or more after the decision."""
+    script = script_of(inbound_monitored)
+    legs = legs_of(script)
+    (stream,) = [stream for leg in legs for stream in leg.media_streams]
+    assert stream.began_at is not None
+    stream.sent_at = array("q", [stream.began_at + each.timestamp - 120 for each in stream.sent])
+    decided_at = stream.sent_at[-1] - 2_400
+    decisions = [
+        {"at": iso(stream.began_at), "decision": "record"},
+        {"at": iso(decided_at), "decision": "stop"},
+    ]
+    contact = contact_of(script, legs) | {"decisions": decisions}
+    assert [] == differences(script, legs, contact, audio_of(legs))
+
+    kept = len(stream.sent) - 40
+    audio = expected_audio(stream.sent[:kept])
+    (recording,) = contact["recordings"]
+    recording["frames"] |= {"received": audio.received, "withheld": 40}
+    recording["duration_ms"] = audio.duration_ms
+    sound = {recording["inum"]: wav_of(audio.samples)}
+    assert [] == differences(script, legs, contact, sound)
+
+    decisions[1]["at"] = iso(decided_at + 3_600)
+    [early] = differences(script, legs, contact, sound)
+    assert "40 frames must not be withheld but are" in early
+    decisions[1]["at"] = iso(decided_at - 3_600)
+    [late] = differences(script, legs, contact, sound)
+    assert "frames must not be heard but are" in late

@@ -99,6 +99,7 @@ def contact_of(script: Script, legs: list[WorldLeg]) -> Json:
         "required_ms": required,
         "captured_ms": required - 100 * len(streams) - lost,
         "gaps": [],
+        "decisions": [],
         "task_sid": script.task_sid,
         "direction": expected.direction,
         "customer": expected.customer,

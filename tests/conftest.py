@@ -25,6 +25,7 @@ from infra.local.kafka import LocalKafka, running
 from infra.ports import chosen
 from pipeline.runtime.kafka import wait_for_kafka
 from pipeline.runtime.settings import Settings
+from tests import processor_time
 from tests.memory_files import memory_directory
 
 SettingsFor = Callable[..., Settings]
@@ -137,7 +138,8 @@ LESS = 10
 def pytest_configure(config: pytest.Config) -> None:
     """Put the files of tests into memory if there is room, unless TMPDIR says where they go. Lower
     the priority of the workers that run no whole pipelines: pipelines have deadlines."""
-    del config
+    if times := os.environ.get(processor_time.VARIABLE):
+        config.pluginmanager.register(processor_time.ProcessorTime(Path(times)))
     if os.environ.get("PYTEST_XDIST_WORKER", FIRST_WORKER) != FIRST_WORKER:
         os.nice(LESS)
     memory = memory_directory()

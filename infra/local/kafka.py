@@ -5,7 +5,6 @@ killed can be started again on it. `infra.local.kafka_cluster` combines several 
 """
 
 import asyncio
-import base64
 import fcntl
 import logging
 import shutil
@@ -14,7 +13,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from pathlib import Path
 from aiokafka.errors import KafkaError
 
 from infra.local.jars import java, kafka_jars
+from infra.local.kafka_storage import copy_storage, new_storage_id
 from infra.ports import chosen
 from infra.supervisor.processes import signal_all, tied
 from pipeline.runtime.kafka import MAX_REQUEST_BYTES, ensure_topics, wait_for_kafka
@@ -145,18 +144,26 @@ class LocalKafka:
         # killed.
         fresh = self.directory / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
-        properties = self._write_properties("format.properties", fresh)
+        cluster_id = self.cluster_id or new_storage_id()
+        if options := self._format_options():
+            self._run_storage_tool(java_command, fresh, cluster_id, options)
+        else:
+            copy_storage(_storage_template(java_command), fresh, self.number + 1, cluster_id)
+        fresh.rename(self.directory / "data")
+
+    def _run_storage_tool(
+        self, java_command: list[str], data: Path, cluster_id: str, options: list[str]
+    ) -> None:
+        properties = self._write_properties("format.properties", data)
         done = subprocess.run(  # noqa: S603
             [
                 *java_command, "kafka.tools.StorageTool", "format",
-                "--cluster-id", self.cluster_id or new_cluster_id(), "--config", str(properties),
-                *self._format_options(),
+                "--cluster-id", cluster_id, "--config", str(properties), *options,
             ],
             capture_output=True, text=True, check=False, timeout=_FORMAT_SECONDS,
         )  # fmt: skip
         if done.returncode != 0:
             raise RuntimeError(f"Kafka's storage cannot be formatted:\n{done.stdout}{done.stderr}")
-        fresh.rename(self.directory / "data")
 
     def _format_options(self) -> list[str]:
         """Return additional options of `StorageTool format`."""
@@ -189,12 +196,6 @@ class LocalKafka:
         }
 
 
-def new_cluster_id() -> str:
-    """Return a random cluster id in the format of `StorageTool format`."""
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    return f"F{cluster[1:]}"  # an id that begins with a hyphen would be read as an option
-
-
 def java_property(value: str) -> str:
     """Return the value as it must be written in a Java properties file, which is Latin-1."""
     return "".join(
@@ -219,6 +220,22 @@ def class_archive() -> Path | None:
             _make_archive(jars / "kafka.jsa.partial", archive)
             tried.touch()
     return archive if archive.exists() else None
+
+
+def _storage_template(java_command: list[str]) -> Path:
+    """Return a formatted storage for `copy_storage`. The first call makes it."""
+    jars = kafka_jars()
+    template = jars / "formatted"
+    with (jars / "formatted.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not template.exists():
+            fresh = jars / "formatted.new"
+            shutil.rmtree(fresh, ignore_errors=True)
+            with tempfile.TemporaryDirectory(prefix="flexcapture-") as scratch:
+                broker = LocalKafka(Path(scratch), 9092, 9093)
+                broker._run_storage_tool(java_command, fresh, new_storage_id(), [])  # noqa: SLF001 - our own class
+            fresh.rename(template)
+    return template
 
 
 def _make_archive(partial: Path, archive: Path) -> None:

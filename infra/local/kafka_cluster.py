@@ -10,7 +10,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local.kafka import LocalKafka, new_cluster_id, running
+from infra.local.kafka import LocalKafka, running
+from infra.local.kafka_storage import new_storage_id
 from infra.state_dir import write_private
 from pipeline.runtime.settings import SettingsError
 
@@ -104,6 +105,6 @@ def _cluster_id(directory: Path, count: int) -> str:
     description = directory / _DESCRIPTION
     if not description.exists():
         directory.mkdir(parents=True, exist_ok=True)
-        made = {"brokers": count, "id": new_cluster_id()}
+        made = {"brokers": count, "id": new_storage_id()}
         write_private(description, json.dumps(made, indent=2) + "\n")
     return str(json.loads(description.read_text())["id"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import structlog
 from aiokafka import AIOKafkaProducer
 
-from agents.reconciler.known_tasks import known_tasks
+from agents.reconciler.known_tasks import ended_calls, known_tasks
 from agents.reconciler.metrics import ADDED_EVENTS, TASKS
 from agents.reconciler.twilio_lists import TwilioLists
 from pipeline.reconciliation import added_events
@@ -78,15 +78,22 @@ class PeriodComparison:
         compared again, which does not repeat records that were already written."""
         every = await self._lists.accepted(period)
         listed = [e for e in every if self._is_voice(e)]
-        tasks = listed_tasks(_reservations(listed), await self._lists.conferences(period))
+        ends = [e for e in await self._lists.unanswered_ends(period) if self._is_voice(e)]
+        tasks = listed_tasks(
+            _reservations(listed),
+            await self._lists.conferences(period),
+            [(e.task_sid, e.at) for e in ends],
+        )
         accepted = {event.task_sid for event in listed}
         for event in every:
             if event.task_sid not in accepted:
                 tasks.pop(event.task_sid, None)  # not voice: its conference is not a call
         chosen = [t for t in tasks.values() if t.task_sid in accepted or _ended_in(t, period)]
         known = await known_tasks(self._settings, [t.task_sid for t in chosen], period.begins_at)
+        ended = await self._ended(chosen, known, period)
+        chosen = [t for t in chosen if t.task_sid not in ended]
         events: dict[str, list[ListedEvent]] = {}
-        for event in listed:
+        for event in (*listed, *ends):
             events.setdefault(event.task_sid, []).append(event)
         compared: list[ComparedTask] = []
         for start in range(0, len(chosen), TASKS_AT_ONCE):
@@ -102,6 +109,15 @@ class PeriodComparison:
             compared += await asyncio.gather(*work)
         TASKS.inc(len(compared))
         return compared
+
+    async def _ended(
+        self, tasks: Iterable[ListedTask], known: Mapping[str, KnownTask], period: TwilioPeriod
+    ) -> frozenset[str]:
+        """Return the tasks that no agent took and whose end is known: nothing is missing."""
+        quiet = [t.task_sid for t in tasks if not t.reservations and not t.conferences]
+        over = {sid for sid in quiet if known.get(sid, NOTHING).is_over}
+        others = [sid for sid in quiet if sid not in over]
+        return over | await ended_calls(self._settings, others, period.begins_at)
 
     def _is_voice(self, event: ListedEvent) -> bool:
         return event.channel is None or event.channel in self._settings.voice_channels
@@ -223,5 +239,5 @@ def _reservations(events: Iterable[ListedEvent]) -> list[tuple[str, AcceptedRese
 
 
 def _ended_in(task: ListedTask, period: TwilioPeriod) -> bool:
-    ends = (c.ended_at for c in task.conferences.values())
+    ends = (task.ended_at, *(c.ended_at for c in task.conferences.values()))
     return any(at is not None and period.begins_at <= at < period.ends_at for at in ends)

@@ -1,4 +1,4 @@
-"""The known state of tasks: their contacts and earlier evidence, read from the log."""
+"""The known state of tasks: their contacts, calls and earlier evidence, read from the log."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -9,8 +9,10 @@ from pipeline.reconciliation.windows import HOUR_MS
 from pipeline.runtime.log_reader import Log
 from pipeline.runtime.settings import Settings
 from schemas.codec import Undecodable, decode
-from schemas.records import Contact, Reconciliation, ReconciliationEvidence
-from schemas.topics import CONTACTS, RECONCILIATION_EVIDENCE, RECONCILIATIONS, Topic
+from schemas.records import Call, Contact, Reconciliation, ReconciliationEvidence
+from schemas.topics import CALLS, CONTACTS, RECONCILIATION_EVIDENCE, RECONCILIATIONS, Topic
+
+_Known = Call | Contact | Reconciliation | ReconciliationEvidence
 
 
 async def known_tasks(
@@ -30,6 +32,15 @@ async def known_tasks(
     return found
 
 
+async def ended_calls(
+    settings: Settings, task_sids: Collection[str], begins_at: int
+) -> frozenset[str]:
+    """Return those of the tasks whose end is known. This includes tasks without a contact, which
+    are no calls of a customer."""
+    records = await _records(settings, (CALLS,), task_sids, begins_at)
+    return frozenset(e.task_sid for e in records if isinstance(e, Call) and e.ended_at is not None)
+
+
 async def results(
     settings: Settings, task_sids: Collection[str], begins_at: int
 ) -> dict[str, Reconciliation]:
@@ -40,7 +51,7 @@ async def results(
 
 async def _records(
     settings: Settings, topics: Collection[Topic], task_sids: Collection[str], begins_at: int
-) -> list[Contact | Reconciliation | ReconciliationEvidence]:
+) -> list[_Known]:
     if not task_sids:
         return []
     keys = {sid.encode() for sid in task_sids}
@@ -64,10 +75,9 @@ async def _records(
     return [record for record in found if record is not None]
 
 
-def _decoded(value: bytes) -> Contact | Reconciliation | ReconciliationEvidence | None:
+def _decoded(value: bytes) -> _Known | None:
     try:
         record = decode(value)
     except Undecodable:
         return None
-    known = (Contact, Reconciliation, ReconciliationEvidence)
-    return record if isinstance(record, known) else None
+    return record if isinstance(record, _Known) else None

@@ -28,6 +28,7 @@ from pipeline.runtime.twilio_http import TwilioError
 from schemas.codec import Undecodable, decode, encode
 from schemas.records import ReconciliationWindow
 from schemas.topics import (
+    CALLS,
     CONTACTS,
     CTI_EVENTS,
     RECONCILIATION_EVIDENCE,
@@ -37,7 +38,7 @@ from schemas.topics import (
 
 log = structlog.get_logger(__name__)
 
-READS = (CONTACTS, RECONCILIATION_EVIDENCE, RECONCILIATION_WINDOWS, TWILIO_PERMITS)
+READS = (CALLS, CONTACTS, RECONCILIATION_EVIDENCE, RECONCILIATION_WINDOWS, TWILIO_PERMITS)
 WRITES = (CTI_EVENTS, RECONCILIATION_EVIDENCE, RECONCILIATION_WINDOWS)
 LOOK_S = 2.0
 RETRY_S = 20.0

@@ -24,6 +24,8 @@ from schemas.records import EndedConference, TwilioRecording
 log = structlog.get_logger(__name__)
 
 ACCEPTED = "reservation.accepted"
+UNANSWERED_ENDS = ("task.canceled", "task.deleted")
+"""The events that end a task that no agent took: the caller gave up, or the workflow did."""
 MAX_LEGS = 10
 """The greatest number of legs of a task for which recordings are looked up."""
 _ABSENT = frozenset({400, 403, 404})
@@ -41,9 +43,11 @@ class TwilioLists:
 
     async def accepted(self, period: TwilioPeriod) -> list[ListedEvent]:
         """Return the acceptances of reservations in the period."""
-        query = {"EventType": ACCEPTED, **_dates(period.begins_at, period.ends_at)}
-        found = [event async for event in self._events(query)]
-        return [e for e in found if period.begins_at <= e.at < period.ends_at]
+        return await self._of_type(ACCEPTED, period)
+
+    async def unanswered_ends(self, period: TwilioPeriod) -> list[ListedEvent]:
+        """Return the ends in the period of tasks that no agent took."""
+        return [e for kind in UNANSWERED_ENDS for e in await self._of_type(kind, period)]
 
     async def task_events(self, task_sid: str, period: TwilioPeriod, now: int) -> list[ListedEvent]:
         """Return all events of a task, from a day before the period to a day after it."""
@@ -92,6 +96,11 @@ class TwilioLists:
                 if (recording := twilio_recording(row)) is not None:
                     found[recording.recording_sid] = recording
         return tuple(found[sid] for sid in sorted(found))
+
+    async def _of_type(self, event_type: str, period: TwilioPeriod) -> list[ListedEvent]:
+        query = {"EventType": event_type, **_dates(period.begins_at, period.ends_at)}
+        found = [event async for event in self._events(query)]
+        return [e for e in found if period.begins_at <= e.at < period.ends_at]
 
     async def _events(self, query: Mapping[str, str]) -> AsyncIterator[ListedEvent]:
         for workspace in await self._all_workspaces():

@@ -16,11 +16,12 @@ from schemas.states import CallState, CaptureState, Direction
 @dataclass(frozen=True, slots=True)
 class ListedTask:
     """What Twilio's lists of a period show about a task. `reservations` and `conferences`: by
-    SID."""
+    SID; `ended_at`: when the task was canceled or deleted (ms), if it was."""
 
     task_sid: str
     reservations: Mapping[str, AcceptedReservation] = field(default_factory=dict)
     conferences: Mapping[str, EndedConference] = field(default_factory=dict)
+    ended_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ def needs_of(listed: ListedTask, known: KnownTask) -> TaskNeeds:
     """Return the work for a task. Earlier findings count, so that no work is repeated."""
     before = known.evidence
     unknown = listed.reservations.keys() - known.accepted
-    unended = bool(listed.conferences) and not known.is_over
+    has_ended = bool(listed.conferences) or listed.ended_at is not None
+    unended = has_ended and not known.is_over
     events = bool(unknown or unended) and not _was_added(listed, before)
     is_missing = known.capture in ("", CaptureState.PARTIAL, CaptureState.MISSING)
     is_missing = is_missing or (known.is_unanswered and bool(listed.conferences))
@@ -93,21 +95,25 @@ def _was_added(listed: ListedTask, before: ReconciliationEvidence | None) -> boo
         return False
     reservations = {r.reservation_sid for r in before.reservations}
     conferences = {c.conference_sid for c in before.conferences}
+    if listed.ended_at is not None and listed.ended_at >= before.checked_at:
+        return False
     return listed.reservations.keys() <= reservations and listed.conferences.keys() <= conferences
 
 
 def listed_tasks(
     reservations: Iterable[tuple[str, AcceptedReservation]],
     conferences: Iterable[tuple[str, EndedConference]],
+    ends: Iterable[tuple[str, int]] = (),
 ) -> dict[str, ListedTask]:
-    """Return the tasks of both lists by task SID."""
+    """Return the tasks of all lists by task SID. `ends`: of tasks that no agent took."""
     accepted: dict[str, dict[str, AcceptedReservation]] = {}
     ended: dict[str, dict[str, EndedConference]] = {}
     for task_sid, reservation in reservations:
         accepted.setdefault(task_sid, {})[reservation.reservation_sid] = reservation
     for task_sid, conference in conferences:
         ended.setdefault(task_sid, {})[conference.conference_sid] = conference
+    at = dict(sorted(ends, key=lambda end: -end[1]))  # the first end counts
     return {
-        task_sid: ListedTask(task_sid, accepted.get(task_sid, {}), ended.get(task_sid, {}))
-        for task_sid in sorted(accepted.keys() | ended.keys())
+        sid: ListedTask(sid, accepted.get(sid, {}), ended.get(sid, {}), at.get(sid))
+        for sid in sorted(accepted.keys() | ended.keys() | at.keys())
     }

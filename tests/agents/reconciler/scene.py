@@ -14,6 +14,7 @@ from pipeline.runtime.settings import Settings
 from schemas.codec import decode, encode
 from schemas.records import Session
 from schemas.topics import (
+    CALLS,
     CONTACTS,
     RECONCILIATION_WINDOWS,
     RECONCILIATIONS,
@@ -25,11 +26,14 @@ from simulator.media import Credentials
 from simulator.script import ConferenceBegan, ConferenceEnded, Sids
 from simulator.twilio_rest import Faults, TwilioRest
 from simulator.world import World
+from tests.pipeline.contacts.records import call
 from tests.pipeline.store.contacts import CONTACT
 
 CREDENTIALS = Credentials("AC" + "a" * 32, "secret")
 MINUTE = 60_000
 KNOWN, LOST, CHAT = ("WT" + digit * 32 for digit in "123")
+GAVE_UP, ABANDONED, VOICEMAIL = ("WT" + digit * 32 for digit in "678")
+"""Tasks that were canceled before an agent took them. The end of the first was not delivered."""
 ACCOUNT = Account(CREDENTIALS.account_sid, "WS" + "4" * 32)
 
 
@@ -39,7 +43,7 @@ def reservation_of(task_sid: str) -> str:
 
 def world_with_calls(now: int) -> World:
     """Three tasks that agents took 40 minutes ago: two calls that are over, and a chat. Each had a
-    conference."""
+    conference. Three more were canceled."""
     world, sids = World(Sids(Random(1))), Sids(Random(2))
     begun, ended = now - 40 * MINUTE, now - 35 * MINUTE
     for task_sid in (KNOWN, LOST, CHAT):
@@ -58,6 +62,10 @@ def world_with_calls(now: int) -> World:
         conference = "CF" + task_sid[2:]
         world.apply(ConferenceBegan(conference, task_sid), begun)
         world.apply(ConferenceEnded(conference), ended)
+    for task_sid in (GAVE_UP, ABANDONED, VOICEMAIL):
+        canceled: dict[str, Any] = {"task_sid": task_sid, "task_channel_unique_name": "voice"}
+        for name, at in (("task.created", begun), ("task.canceled", ended)):
+            remember(world.events, taskrouter_event(ACCOUNT, sids, name, at, canceled))
     return world
 
 
@@ -66,10 +74,14 @@ async def prepared(settings: Settings, now: int) -> AsyncIterator[TwilioRest]:
     """Twilio with the calls, and Kafka with the contact of the one that was captured."""
     topics = {topic.name: topic for topic in (*READS, *WRITES, RECONCILIATIONS)}
     await ensure_topics(settings, topics.values())
-    contact = _contact(KNOWN, now)
     sender = producer(settings)
     await sender.start()
-    await sender.send_and_wait(settings.prefixed(CONTACTS.name), encode(contact), KNOWN.encode())
+    for task_sid in (KNOWN, ABANDONED):
+        contact = encode(_contact(task_sid, now))
+        await sender.send_and_wait(settings.prefixed(CONTACTS.name), contact, task_sid.encode())
+    for task_sid, ended_at in ((GAVE_UP, None), (VOICEMAIL, now - 35 * MINUTE)):
+        known = encode(replace(call(), task_sid=task_sid, ended_at=ended_at))
+        await sender.send_and_wait(settings.prefixed(CALLS.name), known, task_sid.encode())
     await sender.stop()
     faults = Faults(too_many_requests=1)
     async with TwilioRest(world_with_calls(now), CREDENTIALS, faults) as rest:

@@ -22,6 +22,7 @@ from schemas.topics import (
 from simulator.media import clock
 from tests.agents.reconciler.scene import (
     CREDENTIALS,
+    GAVE_UP,
     KNOWN,
     LOST,
     MINUTE,
@@ -37,7 +38,8 @@ pytestmark = pytest.mark.integration
 async def test_a_call_whose_events_never_came_is_added_once(
     prefix: str, settings_for: SettingsFor
 ) -> None:
-    """The captured call costs nothing; the chat is left out; a repeat writes nothing."""
+    """The captured call costs nothing; the chat is left out; a repeat writes nothing. Of the tasks
+    that were canceled, only the one whose end is not known is found."""
     settings, now = settings_for(prefix), clock()
     period = TwilioPeriod("test", now - 60 * MINUTE, now)
     async with (
@@ -58,11 +60,15 @@ async def test_a_call_whose_events_never_came_is_added_once(
         requests = rest.requests
         again = await comparison.compare(period)
         repeated = rest.requests - requests
-    assert {KNOWN: 0, LOST: 4} == {each.evidence.task_sid: each.added for each in first}
-    assert [0, 0] == [each.added for each in again]
-    assert 2 == repeated  # the two lists
+    assert {KNOWN: 0, LOST: 4, GAVE_UP: 2} == {each.evidence.task_sid: each.added for each in first}
+    assert [0, 0, 0] == [each.added for each in again]
+    assert 4 == repeated  # acceptances, two kinds of ends, conferences
     events = [e for e in await records_of(settings, CTI_EVENTS) if isinstance(e, CtiEvent)]
-    assert all(is_added(event) and event.task_sid == LOST for event in events)
+    assert all(is_added(event) for event in events)
+    ended = [event.type for event in events if event.task_sid == GAVE_UP]
+    assert ["com.twilio.taskrouter.task.canceled", "com.twilio.taskrouter.task.created"] == ended
+    events = [event for event in events if event.task_sid != GAVE_UP]
+    assert {LOST} == {event.task_sid for event in events}
     assert Counter(
         {
             "com.twilio.voice.status-callback.conference.updated": 1,
@@ -72,12 +78,12 @@ async def test_a_call_whose_events_never_came_is_added_once(
         }
     ) == Counter(event.type for event in events)
     found = await records_of(settings, RECONCILIATION_EVIDENCE)
-    assert {KNOWN: (0, False), LOST: (4, True)} == {
+    assert {KNOWN: (0, False), LOST: (4, True), GAVE_UP: (2, False)} == {
         e.task_sid: (len(e.added_events), e.is_examined)
         for e in found
         if isinstance(e, ReconciliationEvidence)
     }
-    assert 2 == len(found)
+    assert 3 == len(found)
     known = await known_tasks(settings, {KNOWN, LOST}, now - 60 * MINUTE)
     assert frozenset({reservation_of(KNOWN)}) == known[KNOWN].accepted
     assert LOST in known

@@ -4,16 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from agents.reconciler.known_tasks import known_tasks, results
+from agents.reconciler.known_tasks import ended_calls, known_tasks, results
 from pipeline.runtime.kafka import producer
 from pipeline.runtime.kafka_start import ensure_topics
 from pipeline.runtime.settings import Settings
 from schemas.codec import encode
 from schemas.records import Reconciliation
-from schemas.topics import CONTACTS, RECONCILIATION_EVIDENCE, RECONCILIATIONS, Topic
+from schemas.topics import CALLS, CONTACTS, RECONCILIATION_EVIDENCE, RECONCILIATIONS, Topic
 from simulator.media import clock
 from tests.conftest import SettingsFor
-from tests.pipeline.contacts.records import TASK
+from tests.pipeline.contacts.records import NOON, TASK, call
 from tests.pipeline.reconciliation.records import CF, RECORDING, evidence
 from tests.pipeline.store.contacts import CONTACT
 
@@ -62,3 +62,19 @@ async def test_the_last_contact_and_all_evidence_count(
         sid: each.result for sid, each in (await results(settings, {TASK, OTHER}, now)).items()
     }
     assert {} == await known_tasks(settings, set(), now)
+
+
+async def test_the_last_version_of_a_call_says_whether_it_has_ended(
+    prefix: str, settings_for: SettingsFor
+) -> None:
+    """A call in progress, and one that is not known, have not ended."""
+    settings = settings_for(prefix)
+    await ensure_topics(settings, [CALLS])
+    ended = replace(call(), ended_at=NOON)
+    await published(
+        settings,
+        (CALLS, TASK, encode(call())),
+        (CALLS, TASK, encode(ended)),
+        (CALLS, OTHER, encode(replace(call(), task_sid=OTHER))),
+    )
+    assert {TASK} == await ended_calls(settings, {TASK, OTHER, "WT" + "c" * 32}, clock())

@@ -60,6 +60,15 @@ async def test_acceptances_of_the_period_are_taken() -> None:
         } == query
 
 
+async def test_ends_of_tasks_that_no_agent_took_are_asked_for() -> None:
+    """Both kinds: TaskRouter filters by one type of event."""
+    async with counting_server() as server, lists_of(server) as lists:
+        server.answers = lambda *_: rows("events", event_row("task.canceled", event_date_ms=AT))
+        assert [AT, AT] == [event.at for event in await lists.unanswered_ends(PERIOD)]
+        kinds = [query["EventType"] for query in server.queries]
+        assert ["task.canceled", "task.deleted"] == kinds
+
+
 async def test_all_workspaces_are_read_if_none_is_set() -> None:
     """They are listed once. An account without one cannot be compared."""
     other = "WS" + "7" * 32

@@ -32,6 +32,9 @@ class Lists:
     async def accepted(self, _: TwilioPeriod) -> list[ListedEvent]:
         return [listed("reservation.accepted", 2_000, 3)]
 
+    async def unanswered_ends(self, _: TwilioPeriod) -> list[ListedEvent]:
+        return []
+
     async def task_events(self, *_: object) -> list[ListedEvent]:
         return [listed("task.created", 0, 1), listed("reservation.wrapup", 32_100, 4)]
 

@@ -21,6 +21,7 @@ from tests.pipeline.store.contacts import CONTACT
 
 LISTED = ListedTask(TASK, {WR: ACCEPTED}, {CF: CONFERENCE})
 CAPTURED = KnownTask(frozenset({WR}), is_over=True, capture="complete")
+CANCELED = ListedTask(TASK, ended_at=NOON + 9_000)
 UNANSWERED = replace(CAPTURED, capture="not-required", is_unanswered=True)
 SESSION = Session(WR, "ann@example.com", True, NOON + 2_000, NOON + 32_000)
 ADDED = evidence(added_events=("EV1",), is_examined=True)
@@ -46,6 +47,15 @@ ADDED = evidence(added_events=("EV1",), is_examined=True)
             replace(LISTED, conferences={}),
             replace(CAPTURED, is_over=False, capture="pending"),
             TaskNeeds(events=False, details=False),
+        ),
+        # No agent took it, and its end is not known; nothing is added twice, but an end that came
+        # after events were added is added too.
+        (CANCELED, NOTHING, TaskNeeds(events=True, details=False)),
+        (CANCELED, KnownTask(evidence=ADDED), TaskNeeds(events=False, details=False)),
+        (
+            replace(CANCELED, ended_at=ADDED.checked_at),
+            KnownTask(evidence=ADDED),
+            TaskNeeds(events=True, details=False),
         ),
         # Audio is missing.
         (LISTED, replace(CAPTURED, capture="partial"), TaskNeeds(events=False, details=True)),

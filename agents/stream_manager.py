@@ -195,10 +195,12 @@ async def _manage(
     reader: PolicyReader,
 ) -> None:
     publisher = PolicyPublisher(settings, reader, health, clock.now)
-    # 1. Publish the file's present list. 2. Read it from the topic. 3. Wait until it is in force.
-    # Only then decide.
-    await publisher.begin()
-    await reader.catch_up()
+    if not reader.history.latest.version:
+        # The first start. 1. Publish the file's list. 2. Read it from the topic. 3. Wait until it
+        # is in force. Only then decide. Later the list in force applies until the next one does:
+        # a restart does not wait for a change of the file.
+        await publisher.begin()
+        await reader.catch_up()
     await _in_force(reader.history, clock)
     backlog = Backlog(clock.seconds)
     starts = settings.capture is not CaptureMode.POST_CALL

@@ -109,15 +109,23 @@ class Cluster:
         return self._alive[:1] or nodes
 
     async def _bootstrap(self) -> str:
-        """Learn the brokers' addresses. Return why that failed; empty if it did not."""
-        found = await asyncio.gather(*(self._first_answer(*server) for server in self._servers))
-        troubles = [each for each in found if isinstance(each, Exception)]
+        """Learn the brokers' addresses from the first server that answers: it does not list a
+        broker that hangs. Return why that failed; empty if it did not."""
+        asked = [asyncio.ensure_future(self._first_answer(*server)) for server in self._servers]
+        troubles: list[Exception] = []
+        try:
+            for answer in asyncio.as_completed(asked):
+                found = await answer
+                if not isinstance(found, Exception):
+                    self._addresses |= found
+                    self._refused = None
+                    return ""
+                troubles.append(found)
+        finally:
+            for each in asked:
+                each.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
         self._refused = next((e for e in troubles if isinstance(e, _REFUSALS)), None)
-        for each in found:
-            if not isinstance(each, Exception):
-                self._addresses |= each
-        if len(troubles) < len(found):
-            return ""
         servers = ",".join(f"{host}:{port}" for host, port in self._servers)
         return f"Kafka does not answer at {servers}: {_worded(troubles[0])}"
 

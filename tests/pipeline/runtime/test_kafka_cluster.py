@@ -26,11 +26,12 @@ PARTITION = (0, 0, 1, 7, [1, 2, 3], [1, 3], [])
 @dataclass
 class Brokers:
     """Brokers 1, 2, ... on the ports 9001, 9002, ..., by their state. `bootstrap`: the state of
-    the configured server on port 9000."""
+    the configured server on port 9000; `fenced`: those that the cluster does not list."""
 
     states: dict[int, str]
     bootstrap: str = UP
     refuses: bool = False
+    fenced: frozenset[int] = frozenset()
     asked: list[tuple[int, list[str]]] = field(default_factory=list)
     opened: int = 0
     closed: int = 0
@@ -47,7 +48,8 @@ class Brokers:
         return Connection(self, node)
 
     def metadata(self, topics: list[str]) -> Any:
-        brokers = [(node, "kafka.test", 9000 + node, None) for node in self.states]
+        listed = sorted(self.states.keys() - self.fenced)
+        brokers = [(node, "kafka.test", 9000 + node, None) for node in listed]
         shown = [(0, name, False, [PARTITION], 1_234) for name in topics]
         return SimpleNamespace(brokers=brokers, topics=shown)
 
@@ -139,6 +141,23 @@ def test_a_look_ends_in_time_and_finds_all_that_live(states: dict[int, str]) -> 
 
         virtually(run())
         assert brokers.opened == brokers.closed
+
+
+def test_a_configured_server_that_hangs_delays_no_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first answer is enough: it lists the brokers that work."""
+    brokers = use(Brokers({1: HANGS, 2: UP, 3: UP}, fenced=frozenset({1})), monkeypatch)
+
+    async def run() -> float:
+        loop = asyncio.get_running_loop()
+        servers = ",".join(f"kafka.test:{9000 + node}" for node in brokers.states)
+        async with Cluster(Settings(kafka_bootstrap_servers=servers)) as made:
+            began = loop.time()
+            view = await made.look(["calls"], ask_all=True)
+            assert ({2, 3}, "") == (view.listed, view.trouble)
+            return loop.time() - began
+
+    assert virtually(run()) < 1
+    assert brokers.opened == brokers.closed
 
 
 def test_the_trouble_names_the_addresses(monkeypatch: pytest.MonkeyPatch) -> None:

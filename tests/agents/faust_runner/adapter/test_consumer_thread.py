@@ -36,6 +36,20 @@ def test_a_hung_consumer_does_not_keep_the_process_alive() -> None:
     assert ConsumerThread.Worker(object.__new__(ConsumerThread)).daemon
 
 
+async def test_a_partition_with_unread_records_is_no_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Five minutes after the start, Faust would report each such partition: no sensor tells it of
+    events. Faust's consumer asks the thread, under this name."""
+    asked = getsource(driver.Consumer.verify_event_path)
+    assert "self._thread.verify_event_path(now, tp)" in asked
+    thread = object.__new__(ConsumerThread)
+    thread.app = app_in(tmp_path)
+    thread.time_started = 0.0
+    thread.verify_event_path(301.0, PARTITION)
+    assert [] == caplog.records
+
+
 @pytest.mark.parametrize("flow_active", [True, False])
 async def test_what_a_fetch_brings_too_late_is_given_back(
     monkeypatch: pytest.MonkeyPatch, flow_active: bool

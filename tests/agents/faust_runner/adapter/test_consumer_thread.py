@@ -36,18 +36,16 @@ def test_a_hung_consumer_does_not_keep_the_process_alive() -> None:
     assert ConsumerThread.Worker(object.__new__(ConsumerThread)).daemon
 
 
-async def test_a_partition_with_unread_records_is_no_error(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_partition_with_unread_records_is_no_error() -> None:
     """Five minutes after the start, Faust would report each such partition: no sensor tells it of
-    events. Faust's consumer asks the thread, under this name."""
+    events. Faust's consumer asks the thread, under this name; Faust's own answer needs state that
+    this thread does not have."""
     asked = getsource(driver.Consumer.verify_event_path)
     assert "self._thread.verify_event_path(now, tp)" in asked
     thread = object.__new__(ConsumerThread)
-    thread.app = app_in(tmp_path)
-    thread.time_started = 0.0
+    with pytest.raises(AttributeError):
+        driver.AIOKafkaConsumerThread.verify_event_path(thread, 301.0, PARTITION)
     thread.verify_event_path(301.0, PARTITION)
-    assert [] == caplog.records
 
 
 @pytest.mark.parametrize("flow_active", [True, False])

@@ -108,7 +108,7 @@ class StreamsCore:
 
     def on_tick(self, key: str, state: CallStreams, now: int) -> Step[CallStreams]:
         """Handle the passage of time."""
-        if self.hears(state):
+        if self.wants_broadcasts(state):
             self._gateways.ticked(now)
         following = manager.on_tick(
             state, self._history, now, gateways=self._gateways, hasty=self._is_hasty()
@@ -141,7 +141,7 @@ class StreamsCore:
             return 0
         return manager.forgotten_at(state)
 
-    def hears(self, state: CallStreams) -> bool:
+    def wants_broadcasts(self, state: CallStreams) -> bool:
         """Return whether the call is in progress."""
         return not manager.is_at_rest(state)
 

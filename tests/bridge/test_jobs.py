@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from bridge import jobs
-from bridge.jobs import Desk, Live, Replay, ReplayFailed, check_start, live, period_text
+from bridge.jobs import JobContext, Live, Replay, ReplayFailed, check_start, live, period_text
 from bridge.leases import Leases
 from pipeline.kinesis.lineage import ShardPlan
 from pipeline.kinesis.period import ALWAYS, Period
@@ -41,7 +41,7 @@ class Writer:
 
 
 class Office:
-    """A desk on a topic. `has_lease`: this process has the lease of the period."""
+    """A context on a topic. `has_lease`: this process has the lease of the period."""
 
     def __init__(self, patch: pytest.MonkeyPatch, *, has_lease: bool = True) -> None:
         self.topic = Topic()
@@ -49,7 +49,7 @@ class Office:
         self._patch = patch
         self._has_lease = has_lease
 
-    def __enter__(self) -> Desk:
+    def __enter__(self) -> JobContext:
         self._table = checkpoints_on(self.topic)
         checkpoints = self._table.__enter__()
 
@@ -67,7 +67,7 @@ class Office:
             for key, value in records:
                 checkpoints._apply(key, value)
         leases = cast("Leases", SimpleNamespace(has=lambda _: self._has_lease))
-        return Desk(Settings(instance="b-0"), checkpoints, leases, lambda: NOW)
+        return JobContext(Settings(instance="b-0"), checkpoints, leases, lambda: NOW)
 
     def __exit__(self, *error: object) -> None:
         self._table.__exit__(None, None, None)
@@ -80,14 +80,14 @@ class Office:
 
 @pytest.fixture
 def office(monkeypatch: pytest.MonkeyPatch) -> Office:
-    """A desk with the lease."""
+    """A context with the lease."""
     return Office(monkeypatch)
 
 
 async def test_a_live_bridge_reads_the_whole_stream_by_default(office: Office) -> None:
     """Nothing has to be agreed on."""
-    with office as desk:
-        assert ALWAYS == await Live().period(desk, STREAM)
+    with office as context:
+        assert ALWAYS == await Live().period(context, STREAM)
     assert [] == office.periods()
 
 
@@ -97,15 +97,15 @@ async def test_the_start_of_a_new_stream_is_agreed_on_before_it_is_read(
 ) -> None:
     """`latest` is the time at which the process was started. First other writers are fenced, then
     their records read, and then the period written."""
-    with office as desk:
-        assert Period(begins_at) == await Live(start, NOW - 7).period(desk, STREAM)
+    with office as context:
+        assert Period(begins_at) == await Live(start, NOW - 7).period(context, STREAM)
         assert ["read", "fence", "read", "write", "close"] == office.steps
         [written] = office.periods()
         assert (begins_at, None, "b-0", "live") == (
             written.begins_at, written.ends_at, written.instance, written.name,
         )  # fmt: skip
         later = Live(start, NOW + 99)
-        assert Period(begins_at) == await later.period(desk, STREAM)
+        assert Period(begins_at) == await later.period(context, STREAM)
     assert 1 == len(office.periods())
 
 
@@ -118,8 +118,8 @@ async def test_a_period_that_another_process_wrote_meanwhile_counts(
         office.topic.write(place(""), period(place(""), 5))
 
     monkeypatch.setattr(Writer, "start", start)
-    with office as desk:
-        assert Period(5) == await Live("latest", NOW).period(desk, STREAM)
+    with office as context:
+        assert Period(5) == await Live("latest", NOW).period(context, STREAM)
     assert 1 == len(office.periods())
 
 
@@ -128,8 +128,8 @@ async def test_only_the_process_with_the_lease_writes_the_period(
 ) -> None:
     """The others ask again."""
     office = Office(monkeypatch, has_lease=False)
-    with office as desk:
-        assert await Live("latest", NOW).period(desk, STREAM) is None
+    with office as context:
+        assert await Live("latest", NOW).period(context, STREAM) is None
     assert ["read"] == office.steps
 
 
@@ -139,8 +139,8 @@ async def test_a_start_is_for_streams_that_are_new(office: Office, created_at: i
     checkpoints or from its beginning. If this one was, its readable checkpoints are enough."""
     before = place("s", created_at)
     office.topic.write(before, checkpoint(before))
-    with office as desk:
-        assert ALWAYS == await Live("latest", NOW).period(desk, STREAM)
+    with office as context:
+        assert ALWAYS == await Live("latest", NOW).period(context, STREAM)
     assert ([] if created_at == STREAM.created_at else ["read"]) == office.steps
 
 
@@ -165,15 +165,15 @@ def test_a_live_bridge_has_no_end() -> None:
 
 async def test_all_processes_of_a_replay_copy_the_same_period(office: Office) -> None:
     """The end is agreed on when the first one starts. Another period needs another name."""
-    with office as desk:
-        found = await Replay("again", 5, None).period(desk, STREAM)
+    with office as context:
+        found = await Replay("again", 5, None).period(context, STREAM)
         assert Period(5, NOW) == found
         office.topic.write(place("", name="again"), period(place("", name="again"), 5, 9))
-        desk.checkpoints._apply(place("", name="again").key, None)
-        assert Period(5, 9) == await Replay("again", 5, None).period(desk, STREAM)
+        context.checkpoints._apply(place("", name="again").key, None)
+        assert Period(5, 9) == await Replay("again", 5, None).period(context, STREAM)
         for begins_at, ends_at in ((6, None), (5, 8)):
             with pytest.raises(SettingsError, match="--checkpoint-name again"):
-                await Replay("again", begins_at, ends_at).period(desk, STREAM)
+                await Replay("again", begins_at, ends_at).period(context, STREAM)
 
 
 async def test_a_replay_is_done_when_every_shard_is(office: Office) -> None:
@@ -181,17 +181,17 @@ async def test_a_replay_is_done_when_every_shard_is(office: Office) -> None:
     replay = Replay("again", 5, 9)
     assert "not begun" == replay.progress()
     read, waiting, none = frozenset({"a"}), frozenset({"b"}), frozenset[str]()
-    with office as desk:
-        await replay.period(desk, STREAM)
+    with office as context:
+        await replay.period(context, STREAM)
         assert not replay.is_done(ShardPlan(none, none, none), STREAM)
         assert not replay.is_done(ShardPlan(read, waiting, frozenset({"c"})), STREAM)
         for name, finished, at in (("a", False, NOW), ("c", True, 5), ("d", False, NOW + 60_000)):
             of = place(name, name="again")
-            desk.checkpoints._apply(
+            context.checkpoints._apply(
                 of.key, encode(checkpoint(of, finished=finished, arrived_at=at))
             )
         live_one = place("a")
-        desk.checkpoints._apply(live_one.key, encode(checkpoint(live_one, arrived_at=1)))
+        context.checkpoints._apply(live_one.key, encode(checkpoint(live_one, arrived_at=1)))
         assert f"1 of 3 shards done, the others at {RFC[:-1]}" in replay.progress()
         assert replay.is_done(ShardPlan(none, none, read), STREAM)
     with pytest.raises(ReplayFailed):

@@ -60,7 +60,7 @@ async def run_job(
 
 
 def _using_kafka(
-    settings: Settings, health: Health, errand_name: str
+    settings: Settings, health: Health, job_name: str
 ) -> AbstractAsyncContextManager[None]:
     stream = settings.kinesis_stream or DEFAULT_STREAM
     return using_kafka(
@@ -68,8 +68,8 @@ def _using_kafka(
         health,
         reads=[BRIDGE_CHECKPOINTS],
         writes=[CTI_EVENTS, DEAD_LETTERS, BRIDGE_CHECKPOINTS],
-        groups=[group_of(stream, errand_name)],
-        transactional_ids=[transactional_id(errand_name, stream)],
+        groups=[group_of(stream, job_name)],
+        transactional_ids=[transactional_id(job_name, stream)],
     )
 
 

@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from pipeline.calls.lifetime import hear_fetched
+from pipeline.calls.lifetime import apply_fetched
 from pipeline.calls.merge import Folded, fold
 from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.streams.manager import Next, on_record, on_tick
@@ -68,7 +68,7 @@ class Manager:
         )  # fmt: skip
         self._take(on_record(TASK, self.state, answer, self.history, T0 + at))
         for told in self.of(LegFetched):
-            heard = hear_fetched(self.call, told, T0 + at)
+            heard = apply_fetched(self.call, told, T0 + at)
             assert isinstance(heard.state, Call)
             self.call = heard.state
             self._version(at)

@@ -88,12 +88,12 @@ class TrackerCore:
             case Applied(state=after, news=news):
                 if news is None:
                     return Step(after, outputs, ignored=REPEATED)
-                told = (
+                published = (
                     *_versions(key, (news,)),
                     *_aliases(left.state, news),
                     *self._sightings(left.state, news, now),
                 )
-                return Step(after, (*outputs, *told))
+                return Step(after, (*outputs, *published))
 
     def _applied(self, state: Kept | None, record: Input, now: int) -> Applied | Silent | TooLate:
         if isinstance(record, LegFetched):

@@ -148,7 +148,7 @@ class World(CallDouble):
             self._tell("manager", record)
             if isinstance(record, MediaStreamChanged):
                 self.changes.append(record)
-            else:
+            if isinstance(record, RecordingDecided):
                 self.decided.append(record)
 
     def crash(self, back: int, *, calls_first: bool) -> None:

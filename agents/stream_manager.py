@@ -108,7 +108,7 @@ class StreamsCore:
 
     def on_tick(self, key: str, state: CallStreams, now: int) -> Step[CallStreams]:
         """Handle the passage of time."""
-        if self.hears(state):
+        if self.wants_broadcasts(state):
             self._gateways.ticked(now)
         following = manager.on_tick(
             state, self._history, now, gateways=self._gateways, hasty=self._is_hasty()
@@ -125,7 +125,7 @@ class StreamsCore:
         return self._step(key, following)
 
     def _step(self, key: str, following: manager.Next) -> Step[CallStreams]:
-        outputs = [output for told in following.told for output in _outputs(key, told)]
+        outputs = [output for record in following.outputs for output in _outputs(key, record)]
         return Step(following.state, tuple(outputs))
 
     def _is_hasty(self) -> bool:
@@ -141,25 +141,25 @@ class StreamsCore:
             return 0
         return manager.forgotten_at(state)
 
-    def hears(self, state: CallStreams) -> bool:
+    def wants_broadcasts(self, state: CallStreams) -> bool:
         """Return whether the call is in progress."""
         return not manager.is_at_rest(state)
 
 
-def _outputs(key: str, told: manager.Told) -> tuple[Output, ...]:
+def _outputs(key: str, record: manager.OutputRecord) -> tuple[Output, ...]:
     """Return the records to publish. A decision is published on `media` too, in order with the
     audio: only its position there decides which audio is kept."""
-    if isinstance(told, StreamCommand):
-        return (Output(STREAM_COMMANDS, key, told),)
-    match told:
+    if isinstance(record, StreamCommand):
+        return (Output(STREAM_COMMANDS, key, record),)
+    match record:
         case LegFetched():
-            return (Output(CTI_RESOLVED, key, told),)
+            return (Output(CTI_RESOLVED, key, record),)
         case CallAlias():
-            return (Output(CALL_ALIASES, told.call_sid, told),)
+            return (Output(CALL_ALIASES, record.call_sid, record),)
         case RecordingDecided():
-            return Output(STREAM_EVENTS, key, told), Output(MEDIA, key, told)
+            return Output(STREAM_EVENTS, key, record), Output(MEDIA, key, record)
         case MediaStreamChanged():
-            return (Output(STREAM_EVENTS, key, told),)
+            return (Output(STREAM_EVENTS, key, record),)
 
 
 async def _in_force(history: PolicyHistory, clock: LogClock) -> None:

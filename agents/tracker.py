@@ -21,13 +21,13 @@ from pipeline.calls.channels import VOICE_CHANNELS
 from pipeline.calls.events import Silent
 from pipeline.calls.identities import Named, sightings
 from pipeline.calls.lifetime import (
-    Heard,
+    Applied,
     Kept,
     TooLate,
     aged,
-    hear,
-    hear_contested,
-    hear_fetched,
+    apply_contested,
+    apply_event,
+    apply_fetched,
     remaining,
     wakes_at,
 )
@@ -80,27 +80,27 @@ class TrackerCore:
             raise ValueError(f"an event of {record.task_sid} under the key {key}")
         left = remaining(state, now)
         outputs = _versions(key, left.versions)
-        match self._heard(left.state, record, now):
+        match self._applied(left.state, record, now):
             case Silent(reason=reason):
                 return Step(state, ignored=reason)
             case TooLate(detail=detail):
                 return Step(left.state, outputs, Refusal("too-late", detail))
-            case Heard(state=after, news=news):
+            case Applied(state=after, news=news):
                 if news is None:
                     return Step(after, outputs, ignored=REPEATED)
-                told = (
+                published = (
                     *_versions(key, (news,)),
                     *_aliases(left.state, news),
                     *self._sightings(left.state, news, now),
                 )
-                return Step(after, (*outputs, *told))
+                return Step(after, (*outputs, *published))
 
-    def _heard(self, state: Kept | None, record: Input, now: int) -> Heard | Silent | TooLate:
+    def _applied(self, state: Kept | None, record: Input, now: int) -> Applied | Silent | TooLate:
         if isinstance(record, LegFetched):
-            return hear_fetched(state, record, now)
+            return apply_fetched(state, record, now)
         if isinstance(record, LegContested):
-            return hear_contested(state, record, now)
-        return hear(state, record, now, self._voice_channels)
+            return apply_contested(state, record, now)
+        return apply_event(state, record, now, self._voice_channels)
 
     def _sightings(self, before: Kept | None, after: Call, now: int) -> tuple[Output, ...]:
         """Return the new names of the call's workers, unless this process wrote them lately."""

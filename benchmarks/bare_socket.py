@@ -48,12 +48,12 @@ async def main(port: int) -> None:
         backlog=1024,
     ):
         while True:
-            told = {
+            counts = {
                 "frames": counter.frames,
                 "cpu": time.process_time(),
                 "at": time.monotonic(),
             }
-            print(json.dumps(told), flush=True)
+            print(json.dumps(counts), flush=True)
             await asyncio.sleep(TELL_S)
 
 

@@ -77,9 +77,9 @@ def _product(here: Local, seconds: float) -> tuple[float, int]:
             frames, cpu = frames_of(gateway), gateway.cpu()
             time.sleep(seconds)
             rate = (frames_of(gateway) - frames) / (gateway.cpu() - cpu)
-            told = load.line()
-    print(f"  the load was at most {told['late_ms']:.0f} ms late", file=sys.stderr)
-    return rate, int(told["frames"]) - asyncio.run(frames_on_kafka(here, prefix))
+            report = load.line()
+    print(f"  the load was at most {report['late_ms']:.0f} ms late", file=sys.stderr)
+    return rate, int(report["frames"]) - asyncio.run(frames_on_kafka(here, prefix))
 
 
 def frames_of(gateway: RunningPipeline) -> float:

@@ -65,9 +65,9 @@ class BareReader:
 
     async def run(self) -> None:
         """Read until stopped, and once more."""
-        told = await asyncio.to_thread(self._client.list_shards, StreamName=self._name)
+        answer = await asyncio.to_thread(self._client.list_shards, StreamName=self._name)
         async with asyncio.TaskGroup() as group:
-            for shard in told["Shards"]:
+            for shard in answer["Shards"]:
                 group.create_task(self._read(shard["ShardId"]))
 
     async def _read(self, shard_id: str) -> None:

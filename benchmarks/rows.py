@@ -39,10 +39,10 @@ class Row:
     @property
     def goal(self) -> str:
         """The row's goals as text."""
-        told = [] if self.least is None else [f">= {self.least:,.0f}"]
-        told += [] if self.most is None else [f"<= {self.most:,.0f}"]
-        told += [] if self.ratio is None else [f"ratio >= {self.ratio:g}"]
-        return ", ".join(told) or "-"
+        goals = [] if self.least is None else [f">= {self.least:,.0f}"]
+        goals += [] if self.most is None else [f"<= {self.most:,.0f}"]
+        goals += [] if self.ratio is None else [f"ratio >= {self.ratio:g}"]
+        return ", ".join(goals) or "-"
 
     def cells(self) -> tuple[str, ...]:
         """Return the texts of the row's cells."""
@@ -69,9 +69,9 @@ def table(rows: Iterable[Row]) -> str:
     """Return the rows as a Markdown table with aligned columns."""
     lines = [_HEADINGS, *(row.cells() for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(_HEADINGS))]
-    told = [_line(line, widths) for line in lines]
-    told.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(told)
+    texts = [_line(line, widths) for line in lines]
+    texts.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(texts)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

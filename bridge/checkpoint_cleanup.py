@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import structlog
 from aiokafka.errors import KafkaError
 
-from bridge.jobs import Desk
+from bridge.jobs import JobContext
 from pipeline.kinesis import lineage
 from pipeline.kinesis.shard_ref import Incarnation, Place
 from pipeline.runtime.kafka import producer
@@ -20,8 +20,8 @@ log = structlog.get_logger(__name__)
 class Retirement:
     """Compare checkpoints with each listing, and delete those that were missing long enough."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: JobContext) -> None:
+        self._context = context
         self._absent_since: Mapping[str, int] = {}
         self._others: frozenset[str] = frozenset()
 
@@ -51,24 +51,24 @@ class Retirement:
 
     def _known(self, kinesis_stream: str) -> Mapping[Place, BridgeCheckpoint | BridgePeriod]:
         """Return the records under this process's leases, so that one process handles each."""
-        checkpoints = self._desk.checkpoints
+        checkpoints = self._context.checkpoints
         found: dict[Place, BridgeCheckpoint | BridgePeriod] = {}
         found.update(checkpoints.of_stream(kinesis_stream))
         found.update(checkpoints.periods_of(kinesis_stream))
-        return {place: record for place, record in found.items() if self._desk.leases.has(place)}
+        return {place: record for place, record in found.items() if self._context.leases.has(place)}
 
     async def _forget(self, due: Mapping[Place, BridgeCheckpoint | BridgePeriod]) -> None:
         if not due:
             return
-        topic = self._desk.settings.prefixed(BRIDGE_CHECKPOINTS.name)
-        async with producer(self._desk.settings, source=Role.BRIDGE) as sender:
+        topic = self._context.settings.prefixed(BRIDGE_CHECKPOINTS.name)
+        async with producer(self._context.settings, source=Role.BRIDGE) as sender:
             for place, record in due.items():
                 unread = isinstance(record, BridgeCheckpoint) and not record.finished
                 log.log(40 if unread else 20, "checkpoint deleted", key=place.key, unread=unread)
                 await sender.send_and_wait(topic, None, place.key.encode())
 
     def _tell_of_others(self, kinesis_stream: str) -> None:
-        others = self._desk.checkpoints.streams() - {kinesis_stream}
+        others = self._context.checkpoints.streams() - {kinesis_stream}
         if others != self._others:
             self._others = others
             log.warning(

@@ -29,7 +29,7 @@ once; the exact check follows when Kafka, and with it the log's clock, can be re
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class JobContext:
     """The parts of the bridge that its job uses. `now` returns log time in ms."""
 
     settings: Settings
@@ -38,7 +38,7 @@ class Desk:
     now: Callable[[], int]
 
 
-class Errand(Protocol):
+class BridgeJob(Protocol):
     """The work of a bridge: `Live` or `Replay`."""
 
     @property
@@ -49,7 +49,7 @@ class Errand(Protocol):
     def share(self) -> Share:
         """The part of a shard's throughput that it may use."""
 
-    async def period(self, desk: Desk, incarnation: Incarnation) -> Period | None:
+    async def period(self, context: JobContext, incarnation: Incarnation) -> Period | None:
         """Return the period of the stream to read. None: another process has to write it; ask
         again after the next checkpoint. Raise Kafka's errors, and `SettingsError`."""
 
@@ -72,25 +72,25 @@ class Live:
     name: str = LIVE
     share: Share = LIVE_SHARE
 
-    async def period(self, desk: Desk, incarnation: Incarnation) -> Period | None:
-        """See `Errand`. If the stream is being bridged already, the readable checkpoints are
+    async def period(self, context: JobContext, incarnation: Incarnation) -> Period | None:
+        """See `BridgeJob`. If the stream is being bridged already, the readable checkpoints are
         enough: the period was written before the first checkpoint of a shard. A process that
         replaces a killed one must not wait until that one's transaction times out."""
         place = Place(incarnation.kinesis_stream, incarnation.created_at, "", self.name)
-        begun = desk.checkpoints.begun(incarnation, self.name)
+        begun = context.checkpoints.begun(incarnation, self.name)
         if not begun:
-            await desk.checkpoints.caught_up(*range(BRIDGE_CHECKPOINTS.partitions))
-        if (known := desk.checkpoints.period(place)) is not None:
+            await context.checkpoints.caught_up(*range(BRIDGE_CHECKPOINTS.partitions))
+        if (known := context.checkpoints.period(place)) is not None:
             return Period(known.begins_at, known.ends_at)
         if (
             begun
-            or desk.checkpoints.met(place.kinesis_stream, self.name)
+            or context.checkpoints.met(place.kinesis_stream, self.name)
             or self.start == TRIM_HORIZON
         ):
             return ALWAYS
-        if not desk.leases.has(place):
+        if not context.leases.has(place):
             return None
-        return await agreed(desk, place, lambda: Period(begins_at=self._begins_at()))
+        return await agreed(context, place, lambda: Period(begins_at=self._begins_at()))
 
     def _begins_at(self) -> int:
         return self.asked_at if self.start == LATEST else moment(self.start)
@@ -115,12 +115,12 @@ class Replay:
     _plan: ShardPlan | None = None
     _checkpoints: Checkpoints | None = None
 
-    async def period(self, desk: Desk, incarnation: Incarnation) -> Period | None:
-        """See `Errand`. Raise `SettingsError` if another period was begun under this name."""
+    async def period(self, context: JobContext, incarnation: Incarnation) -> Period | None:
+        """See `BridgeJob`. Raise `SettingsError` if another period was begun under this name."""
         place = Place(incarnation.kinesis_stream, incarnation.created_at, "", self.name)
-        wanted = Period(self.begins_at, desk.now() if self.ends_at is None else self.ends_at)
-        self.found = await agreed(desk, place, lambda: wanted)
-        self._of, self._checkpoints = incarnation, desk.checkpoints
+        wanted = Period(self.begins_at, context.now() if self.ends_at is None else self.ends_at)
+        self.found = await agreed(context, place, lambda: wanted)
+        self._of, self._checkpoints = incarnation, context.checkpoints
         same_end = self.ends_at is None or self.ends_at == self.found.ends_at
         if self.begins_at != self.found.begins_at or not same_end:
             raise SettingsError(
@@ -130,7 +130,7 @@ class Replay:
         return self.found
 
     def is_done(self, plan: ShardPlan, incarnation: Incarnation) -> bool:
-        """See `Errand`. True once every shard is copied to the period's end."""
+        """See `BridgeJob`. True once every shard is copied to the period's end."""
         if self._of is not None and incarnation != self._of:
             raise ReplayFailed("the Kinesis stream was deleted and created again meanwhile")
         self._plan = plan
@@ -152,16 +152,16 @@ class Replay:
         return f"{len(plan.done)} of {every} shards done{where}"
 
 
-async def agreed(desk: Desk, place: Place, wanted: Callable[[], Period]) -> Period:
+async def agreed(context: JobContext, place: Place, wanted: Callable[[], Period]) -> Period:
     """Return the period on the checkpoint topic for `place` (one without a shard). If it has none,
     write the one that `wanted` returns. Raise `TimeoutError` or `KafkaError`."""
     # The order matters, as with a shard. 1: fence all other writers of this period. 2: then read
     # their records, which cannot change any more.
-    writer = ShardWriter(desk.settings, place, SizeLimits())
+    writer = ShardWriter(context.settings, place, SizeLimits())
     try:
         await writer.start()
-        await desk.checkpoints.caught_up(checkpoint_partition(place))
-        known = desk.checkpoints.period(place)
+        await context.checkpoints.caught_up(checkpoint_partition(place))
+        known = context.checkpoints.period(place)
         if known is not None:
             return Period(known.begins_at, known.ends_at)
         period = wanted()
@@ -171,8 +171,8 @@ async def agreed(desk: Desk, place: Place, wanted: Callable[[], Period]) -> Peri
             stream_created_at=place.created_at,
             begins_at=period.begins_at,
             ends_at=period.ends_at,
-            at=desk.now(),
-            instance=desk.settings.instance,
+            at=context.now(),
+            instance=context.settings.instance,
         )
         await writer.write((), record)
         return period

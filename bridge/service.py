@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 
 from bridge.checkpoint_cleanup import Retirement
 from bridge.checkpoints import Blocked, Checkpoints, checkpoint_partition
-from bridge.jobs import CLOCK_ERROR_MS, Desk, Errand, check_start, live
+from bridge.jobs import CLOCK_ERROR_MS, BridgeJob, JobContext, check_start, live
 from bridge.kinesis_reader import DEFAULT_STREAM, Kinesis, ShardReader
 from bridge.leases import Leases, group_of
 from bridge.metrics import SHARDS, SHARDS_READABLE
@@ -47,20 +47,20 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         # After Kafka: while Kafka is away, the health must name it and not the unmeasured clock.
         await clock.settled(stop)
         if not stop.is_set():
-            errand = live(settings, clock.now())
-            await _bridged(Bridge(settings, health, errand, clock), stop)
+            job = live(settings, clock.now())
+            await _bridged(Bridge(settings, health, job, clock), stop)
 
 
-async def run_errand(
-    settings: Settings, health: Health, stop: asyncio.Event, errand: Errand, clock: LogClock
+async def run_job(
+    settings: Settings, health: Health, stop: asyncio.Event, job: BridgeJob, clock: LogClock
 ) -> bool:
     """Bridge until `stop` is set or the job is done. Return whether it is done."""
-    async with _using_kafka(settings, health, errand.name):
-        return await _bridged(Bridge(settings, health, errand, clock), stop)
+    async with _using_kafka(settings, health, job.name):
+        return await _bridged(Bridge(settings, health, job, clock), stop)
 
 
 def _using_kafka(
-    settings: Settings, health: Health, errand_name: str
+    settings: Settings, health: Health, job_name: str
 ) -> AbstractAsyncContextManager[None]:
     stream = settings.kinesis_stream or DEFAULT_STREAM
     return using_kafka(
@@ -68,8 +68,8 @@ def _using_kafka(
         health,
         reads=[BRIDGE_CHECKPOINTS],
         writes=[CTI_EVENTS, DEAD_LETTERS, BRIDGE_CHECKPOINTS],
-        groups=[group_of(stream, errand_name)],
-        transactional_ids=[transactional_id(errand_name, stream)],
+        groups=[group_of(stream, job_name)],
+        transactional_ids=[transactional_id(job_name, stream)],
     )
 
 
@@ -95,23 +95,23 @@ async def _bridged(bridge: "Bridge", stop: asyncio.Event) -> bool:
 class Bridge:
     """All shards that this process bridges, with the tables and connections they share."""
 
-    def __init__(self, settings: Settings, health: Health, errand: Errand, clock: LogClock) -> None:
+    def __init__(self, settings: Settings, health: Health, job: BridgeJob, clock: LogClock) -> None:
         self.done = False
         """Whether the job is done."""
         self._settings = settings
         self._health = health
-        self._errand = errand
+        self._job = job
         self._clock = clock
-        self._name = errand.name
+        self._name = job.name
         self._changed = asyncio.Event()
         self._list_at = 0.0
         self._listed_at = 0.0
         self._look_failed = False
         self.checkpoints = Checkpoints(settings, self._list_now)
         self._kinesis = Kinesis(settings)
-        self.leases = Leases(settings, self._kinesis.stream_name, errand.name, self._changed.set)
-        self._desk = Desk(settings, self.checkpoints, self.leases, clock.now)
-        self._retirement = Retirement(self._desk)
+        self.leases = Leases(settings, self._kinesis.stream_name, job.name, self._changed.set)
+        self._context = JobContext(settings, self.checkpoints, self.leases, clock.now)
+        self._retirement = Retirement(self._context)
         self._incarnation: Incarnation | None = None
         self._period: tuple[Incarnation, Period] | None = None
         self._listed: tuple[lineage.Shard, ...] = ()
@@ -192,7 +192,7 @@ class Bridge:
         if incarnation is None or (self._period and self._period[0] == incarnation):
             return
         try:
-            period = await self._errand.period(self._desk, incarnation)
+            period = await self._job.period(self._context, incarnation)
         except (Blocked, TimeoutError, KafkaError) as error:
             log.warning("the position to start from is not known yet", error=repr(error))
             self._health.bad("period", f"the position to start from is not known yet: {error!r}")
@@ -228,7 +228,7 @@ class Bridge:
         finished = self.checkpoints.finished(self._incarnation, self._name)
         plan = lineage.plan(self._listed, finished)
         SHARDS_READABLE.set(len(plan.readable))
-        self.done = self._errand.is_done(plan, self._incarnation)
+        self.done = self._job.is_done(plan, self._incarnation)
         places = {self._place(s.shard_id): s for s in self._listed if s.shard_id in plan.readable}
         return period, {p: s for p, s in places.items() if self.leases.has(p)}
 
@@ -269,7 +269,7 @@ class Bridge:
 
     async def _reader(self, place: Place, position: str | None, since: int | None) -> ShardReader:
         client = await self._kinesis.client()
-        return ShardReader(client, place, position, since, self._errand.share)
+        return ShardReader(client, place, position, since, self._job.share)
 
 
 async def _first(

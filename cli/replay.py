@@ -6,7 +6,7 @@ import signal
 
 from bridge.jobs import CLOCK_ERROR_MS, Replay, ReplayFailed, period_text
 from bridge.kinesis_reader import Kinesis
-from bridge.service import run_errand
+from bridge.service import run_job
 from bridge.transactions import written
 from bridge.unavailable import KinesisUnavailable
 from cli.messages import FAILED, OK, print_error, print_message, root_cause
@@ -40,19 +40,19 @@ def replay(settings: Settings, begins_at: int, ends_at: int | None, name: str | 
     if begins_at >= machine_clock() + CLOCK_ERROR_MS:
         raise _still_to_come(begins_at)
     made = f"replay-{begins_at}" + ("" if ends_at is None else f"-{ends_at}")
-    errand = Replay(name or made, begins_at, ends_at)
-    set_up_logs("bridge", settings.instance or errand.name, settings.log_level)
+    job = Replay(name or made, begins_at, ends_at)
+    set_up_logs("bridge", settings.instance or job.name, settings.log_level)
     try:
-        is_done = asyncio.run(_replay(settings, errand))
+        is_done = asyncio.run(_replay(settings, job))
     except Exception as error:
         cause = root_cause(error)
         if not isinstance(cause, ReplayFailed | KinesisUnavailable):
             raise
-        return print_error(f"replay {errand.name}: {cause}")
-    again = "" if is_done else f"; continue with --checkpoint-name {errand.name}"
+        return print_error(f"replay {job.name}: {cause}")
+    again = "" if is_done else f"; continue with --checkpoint-name {job.name}"
     events, dead_letters = written()
     print_message(
-        f"replay {errand.name}: {'done' if is_done else 'stopped'}, {_period(errand)}: "
+        f"replay {job.name}: {'done' if is_done else 'stopped'}, {_period(job)}: "
         f"{events:,} events and {dead_letters:,} dead letters written by this process{again}"
     )
     return OK if is_done else FAILED
@@ -62,7 +62,7 @@ def _still_to_come(begins_at: int) -> SettingsError:
     return SettingsError(f"--replay-from: {rfc3339(begins_at)} is in the future")
 
 
-async def _replay(settings: Settings, errand: Replay) -> bool:
+async def _replay(settings: Settings, job: Replay) -> bool:
     await _check(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -74,11 +74,11 @@ async def _replay(settings: Settings, errand: Replay) -> bool:
         await clock.settled(stop)
         if stop.is_set():
             return False
-        if errand.begins_at >= clock.now():
-            raise _still_to_come(errand.begins_at)
+        if job.begins_at >= clock.now():
+            raise _still_to_come(job.begins_at)
         async with asyncio.TaskGroup() as group:
-            telling = group.create_task(_tell(errand), name="progress")
-            is_done = await run_errand(settings, health, stop, errand, clock)
+            telling = group.create_task(_tell(job), name="progress")
+            is_done = await run_job(settings, health, stop, job, clock)
             telling.cancel()
     return is_done
 
@@ -92,15 +92,15 @@ async def _check(settings: Settings) -> None:
         kinesis.close()
 
 
-async def _tell(errand: Replay) -> None:
+async def _tell(job: Replay) -> None:
     while True:
         await asyncio.sleep(TOLD_EVERY_S)
         events, dead_letters = written()
         print_message(
-            f"replay {errand.name}, {_period(errand)}: {errand.progress()}; "
+            f"replay {job.name}, {_period(job)}: {job.progress()}; "
             f"{events:,} events and {dead_letters:,} dead letters written"
         )
 
 
-def _period(errand: Replay) -> str:
-    return "period not known yet" if errand.found is None else period_text(errand.found)
+def _period(job: Replay) -> str:
+    return "period not known yet" if job.found is None else period_text(job.found)

@@ -118,10 +118,10 @@ class Broadcasts(Protocol[S]):
 
     def on_broadcast(self, key: str, state: S, record: Any, now: int) -> Step[S]:
         """Handle a record without a key (GatewayStarted). Called for every key of the partition
-        that `hears`."""
+        that `wants_broadcasts`."""
         ...
 
-    def hears(self, state: S) -> bool:
+    def wants_broadcasts(self, state: S) -> bool:
         """Return whether broadcasts concern a key in this state. Depends on the state alone. Must
         be cheap."""
         ...

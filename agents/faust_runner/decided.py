@@ -40,12 +40,12 @@ class Decided(Generic[S]):
 
     def instead_of(self, earlier: "Decided[S]") -> "Decided[S]":
         """Return this step, made to replace an earlier one of its key as well."""
-        told = self if self.step.outputs else earlier
+        publishing = self if self.step.outputs else earlier
         return replace(
             self,
             before=earlier.before,
-            step=replace(self.step, outputs=told.step.outputs),
-            outputs=told.outputs,
+            step=replace(self.step, outputs=publishing.step.outputs),
+            outputs=publishing.outputs,
             state=earlier.state if self.state is None else self.state,
         )
 

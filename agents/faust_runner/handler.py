@@ -265,7 +265,7 @@ class Handler(Generic[S]):
         keys.changed[key] = None
         if self._broadcasts is None:
             return
-        if self._broadcasts.hears(state):
+        if self._broadcasts.wants_broadcasts(state):
             keys.hearing[key] = None
         else:
             keys.hearing.pop(key, None)

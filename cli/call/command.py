@@ -9,7 +9,7 @@ from cli.call.formatting import as_json, as_text
 from cli.call.reader import read_history
 from cli.messages import print_error
 from pipeline.error_text import error_text
-from pipeline.runtime.log_reader import Told
+from pipeline.runtime.log_reader import ProgressPrinter
 from pipeline.runtime.settings import Settings
 from pipeline.times import rfc3339
 from schemas.topics import CALLS
@@ -21,7 +21,7 @@ def show_call(settings: Settings, task_sid: str, at: int | None, *, in_json: boo
     """Print the state of the call as known at `at` (ms; None: every version, and the latest state).
     Return the exit status: 0; 1 if the call is not known, or Kafka cannot be read."""
     try:
-        history = asyncio.run(read_history(settings, task_sid, at, Told()))
+        history = asyncio.run(read_history(settings, task_sid, at, ProgressPrinter()))
     except (KafkaError, LookupError, OSError) as error:
         return print_error(f"the topics cannot be read: {error_text(error)}")
     if history is None:

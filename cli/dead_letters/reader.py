@@ -7,7 +7,7 @@ import structlog
 
 from cli.dead_letters.letter import Letter, is_of
 from pipeline.runtime.kafka import consumer
-from pipeline.runtime.log_reader import Log, Told
+from pipeline.runtime.log_reader import Log, ProgressPrinter
 from pipeline.runtime.settings import Settings
 from schemas.codec import Undecodable, decode
 from schemas.records import DeadLetterRetried
@@ -26,7 +26,7 @@ async def read_letters(
     not exist, and aiokafka's errors if Kafka is unavailable."""
     numbers = sorted(range(DEAD_LETTERS.partitions) if partitions is None else partitions)
     start = None if since is None else max(0, since - CLOCKS_APART_MS)
-    log = Log(settings, Told())
+    log = Log(settings, ProgressPrinter())
     await log.start()
     try:
         present = await _topics(settings)

@@ -22,7 +22,7 @@ from cli.derive.sources import NoSource
 from cli.messages import FAILED, OK, print_error, print_message
 from pipeline.error_text import error_text
 from pipeline.policy.monitored_list import parse_list
-from pipeline.runtime.log_reader import Told
+from pipeline.runtime.log_reader import ProgressPrinter
 from pipeline.runtime.settings import Settings, SettingsError
 from pipeline.times import rfc3339
 from schemas.records import DerivationProgress
@@ -126,7 +126,7 @@ def summary(progress: DerivationProgress) -> str:
 
 
 def _compare(live: Settings, target: Settings, *, in_json: bool) -> int:
-    progress, found = asyncio.run(compare(live, target, Told()))
+    progress, found = asyncio.run(compare(live, target, ProgressPrinter()))
     if in_json:
         print(json.dumps(as_json(target.topic_prefix, progress, found), ensure_ascii=False))
     else:

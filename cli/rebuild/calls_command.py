@@ -8,7 +8,7 @@ from cli.messages import print_error
 from cli.rebuild.arguments import print_list
 from cli.rebuild.calls import CallsReport, RebuildRefused, rebuild_tracker
 from pipeline.error_text import error_text
-from pipeline.runtime.log_reader import Told
+from pipeline.runtime.log_reader import ProgressPrinter
 from pipeline.runtime.settings import Settings
 
 
@@ -16,7 +16,7 @@ def rebuild(settings: Settings, *, check: bool) -> int:
     """Rebuild the tracker's table, or check it. Return the exit status: 0; 1 if the table must not
     be changed, Kafka cannot be read, or a check finds differences."""
     try:
-        report = asyncio.run(rebuild_tracker(settings, check=check, progress=Told()))
+        report = asyncio.run(rebuild_tracker(settings, check=check, progress=ProgressPrinter()))
     except (RebuildRefused, KafkaError, OSError) as error:
         return print_error(error_text(error))
     print_list("these calls differed", report.differences)

@@ -10,7 +10,7 @@ from cli.messages import print_error
 from cli.rebuild.arguments import print_list
 from cli.rebuild.recordings import Chosen, NothingToRead, RecordingsReport, rebuild_recordings
 from pipeline.error_text import error_text
-from pipeline.runtime.log_reader import Told
+from pipeline.runtime.log_reader import ProgressPrinter
 from pipeline.runtime.settings import Settings
 from pipeline.store.audio import AudioStore
 
@@ -33,7 +33,7 @@ def rebuild(settings: Settings, asked: Chosen, target: str | None, recordings: s
 async def _rebuilt(
     settings: Settings, asked: Chosen, target: str | None, recordings: str | None
 ) -> RecordingsReport:
-    progress = Told()
+    progress = ProgressPrinter()
     if target is not None:
         return await rebuild_recordings(settings, asked, AudioStore.from_url(target), progress)
     assert recordings is not None

@@ -33,7 +33,7 @@ class TailLine:
 def as_json(record: Shown) -> bytes:
     """Return the record as a JSON object in one line. Times are as in the records, bytes in base64.
     `value` of a record that cannot be decoded is its bytes, and `error` says why."""
-    told: dict[str, Any] = {
+    document: dict[str, Any] = {
         "topic": record.topic,
         "partition": record.partition,
         "offset": record.offset,
@@ -43,8 +43,8 @@ def as_json(record: Shown) -> bytes:
         "value": record.value,
     }
     if record.error is not None:
-        told |= {"value": record.raw, "error": record.error}
-    return orjson.dumps(told, default=_encodable, option=orjson.OPT_APPEND_NEWLINE)
+        document |= {"value": record.raw, "error": record.error}
+    return orjson.dumps(document, default=_encodable, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def as_line(record: Shown) -> TailLine:

@@ -146,6 +146,6 @@ def id_of_test(data: bytes) -> str:
     events = document if isinstance(document, list) else [document]
     for event in events:
         if isinstance(event, dict) and event.get("type") == TEST_EVENT:
-            told = event.get("data")
-            return str(told.get("test_id") or "") if isinstance(told, dict) else ""
+            payload = event.get("data")
+            return str(payload.get("test_id") or "") if isinstance(payload, dict) else ""
     return ""

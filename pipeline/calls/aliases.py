@@ -45,14 +45,16 @@ def learned(before: Call | None, after: Call) -> tuple[CallAlias, ...]:
     if after.state == CallState.IGNORED:
         return ()
     shown = before if before is not None and before.state != CallState.IGNORED else None
-    legs_before, told_before = ((), set()) if shown is None else (shown.legs, _told(shown.facts))
-    told = _told(after.facts)
-    if legs_before is after.legs and told == told_before:
+    legs_before, named_before = (
+        ((), set()) if shown is None else (shown.legs, _named_legs(shown.facts))
+    )
+    named = _named_legs(after.facts)
+    if legs_before is after.legs and named == named_before:
         return ()
     known = {leg.call_sid: leg for leg in legs_before}
     changed = [leg for leg in after.legs if known.get(leg.call_sid) is not leg]
     joined = {leg.call_sid: at for leg in changed if (at := latest_join(leg)) is not None}
-    new = told.union(leg.call_sid for leg in changed) - known.keys() - told_before
+    new = named.union(leg.call_sid for leg in changed) - known.keys() - named_before
     new.update(sid for sid, at in joined.items() if _is_later(at, known.get(sid)))
     return tuple(
         CallAlias(sid, after.task_sid, joined.get(sid, after.cause_at), sid in joined)
@@ -177,5 +179,5 @@ def _is_later(at: int, before: Leg | None) -> bool:
     return known is None or at > known
 
 
-def _told(facts: Mapping[str, Fact]) -> set[str]:
+def _named_legs(facts: Mapping[str, Fact]) -> set[str]:
     return {facts[name].value for name in _FACTS if name in facts}

@@ -157,8 +157,8 @@ def known_type(event_type: str, data: Any) -> str | None:
         if name in TASK_EVENTS or name in RESERVATION_EVENTS:
             return name
         payload = data.get("payload") if isinstance(data, dict) else None
-        told = payload.get("eventtype") if isinstance(payload, dict) else None
-        return told if told in TASK_EVENTS or told in RESERVATION_EVENTS else None
+        stated = payload.get("eventtype") if isinstance(payload, dict) else None
+        return stated if stated in TASK_EVENTS or stated in RESERVATION_EVENTS else None
     return known_callback(event_type)
 
 
@@ -223,13 +223,13 @@ def _sids_of_unknown(event_type: str, data: Any) -> _Sids:
     """Return the keys of an event of an unknown type, as far as they are found."""
     if event_type.startswith(TASKROUTER) and isinstance(data, dict):
         payload = data.get("payload")
-        told = payload.get("task_sid") if isinstance(payload, dict) else None
-        return valid_sid(SidKind.TASK, told), None, ()
+        sid = payload.get("task_sid") if isinstance(payload, dict) else None
+        return valid_sid(SidKind.TASK, sid), None, ()
     try:
         return _sids_of_callback(callback_parameters(event_type, data))
     except Malformed:  # Voice Insights events name the call beside `data`
-        told = data.get("call_sid") if isinstance(data, dict) else None
-        return None, valid_sid(SidKind.CALL, told), ()
+        sid = data.get("call_sid") if isinstance(data, dict) else None
+        return None, valid_sid(SidKind.CALL, sid), ()
 
 
 def _text(document: Mapping[str, Any], field: str) -> str:

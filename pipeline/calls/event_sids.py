@@ -34,8 +34,8 @@ def invalid_in_parameters(parameters: Mapping[str, Any]) -> tuple[SidKind, ...]:
     return invalid_in(parameters, _PARAMETERS)
 
 
-def _in_attributes(told: Any) -> tuple[SidKind, ...]:
-    attributes = parsed(told)
+def _in_attributes(task_attributes: Any) -> tuple[SidKind, ...]:
+    attributes = parsed(task_attributes)
     conference = part(attributes, "conference")
     # Flex's template for outbound tasks writes the worker's SID to `call_sid`, which is not read.
     is_outbound = str(attributes.get("direction")).lower().startswith("outbound")

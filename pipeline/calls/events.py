@@ -115,13 +115,13 @@ def _task_facts(
         **({"call_sid": sid_in(parsed(attributes), "call_sid", SidKind.CALL)} if is_other else {}),
         "queue": text(payload, "task_queue_name"),
         "canceled_reason": text(payload, "task_canceled_reason"),
-        **_told_by_attributes(attributes),
+        **_attribute_facts(attributes),
     }
 
 
-def _of_attributes(told: Any) -> Mapping[str, str | None]:
+def _of_attributes(task_attributes: Any) -> Mapping[str, str | None]:
     """Return the statements of a task's attributes, an object or one as JSON in text."""
-    attributes = parsed(told)
+    attributes = parsed(task_attributes)
     conference = part(attributes, "conference")
     participants = part(conference, "participants")
     direction = _direction(attributes)
@@ -138,7 +138,7 @@ def _of_attributes(told: Any) -> Mapping[str, str | None]:
     }
 
 
-_told_by_attributes = repeated(_of_attributes, 256)
+_attribute_facts = repeated(_of_attributes, 256)
 
 
 def _direction(attributes: Mapping[str, Any]) -> str | None:
@@ -221,8 +221,8 @@ def _conference_callback(
         return Silent("other-conference")  # a leg of the call is or was in it
     said = (text(parameters, "StatusCallbackEvent") or "").lower()
     milestones = {said: stamp.at} if said in ("conference-start", "conference-end") else {}
-    told = None if milestones else leg_of(name, said, parameters, stamp.at)
-    legs = _party(Leg, told, parameters, stamp)
+    leg = None if milestones else leg_of(name, said, parameters, stamp.at)
+    legs = _party(Leg, leg, parameters, stamp)
     if not milestones and not legs:
         return Silent("unknown-type")
     # No version: the conference's sequence numbers are not those of the task.

@@ -59,16 +59,16 @@ class TooLate:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Applied:
     """The state of a call after an event. `news`: the new version to publish, or None."""
 
     state: Kept | None
     news: Call | None = None
 
 
-def hear(
+def apply_event(
     state: Kept | None, event: CtiEvent, now: int, voice_channels: frozenset[str] = VOICE_CHANNELS
-) -> Heard | Silent | TooLate:
+) -> Applied | Silent | TooLate:
     """Handle an event that arrived at `now` (ms). `voice_channels`: as in `delta`."""
     said = delta(event, voice_channels)
     if isinstance(said, Silent):
@@ -82,23 +82,23 @@ def hear(
     if state is None and not is_added(event) and (why := _too_late(event, said)) is not None:
         return TooLate(why)
     after = folded(state, said, now)
-    return Heard(after.call, after.call if after.news else None)
+    return Applied(after.call, after.call if after.news else None)
 
 
-def hear_contested(state: Kept | None, contested: LegContested, now: int) -> Heard:
+def apply_contested(state: Kept | None, contested: LegContested, now: int) -> Applied:
     """Note, at `now` (ms), that another task also names a leg of the call."""
     if not isinstance(state, Call):
-        return Heard(state)
+        return Applied(state)
     facts = {"listed_task" if contested.listed else "other_task": contested.other_task_sid}
     cause = f"contested:{contested.call_sid}:{contested.other_task_sid}"
     said = replace(state, cause_event_id=cause, cause_type=CONTESTED, cause_at=contested.at)
     return _with_leg(said, contested.call_sid, facts, now)
 
 
-def hear_fetched(state: Kept | None, fetched: LegFetched, now: int) -> Heard:
+def apply_fetched(state: Kept | None, fetched: LegFetched, now: int) -> Applied:
     """Note, at `now` (ms), the ends and the label of a leg of the call from Twilio's answer."""
     if not isinstance(state, Call):
-        return Heard(state)
+        return Applied(state)
     facts = {
         "from": fetched.call_from,
         "to": fetched.call_to,
@@ -111,7 +111,7 @@ def hear_fetched(state: Kept | None, fetched: LegFetched, now: int) -> Heard:
     return _with_leg(said, fetched.call_sid, facts, now)
 
 
-def _with_leg(caused: Call, call_sid: str, values: Mapping[str, str | None], now: int) -> Heard:
+def _with_leg(caused: Call, call_sid: str, values: Mapping[str, str | None], now: int) -> Applied:
     """Return the call with these facts of a leg, with the cause in `caused`."""
     event_id = caused.cause_event_id[:MAX_CAUSE_CHARACTERS]
     facts = {
@@ -120,7 +120,7 @@ def _with_leg(caused: Call, call_sid: str, values: Mapping[str, str | None], now
         if stated is not None
     }
     after = folded(caused, replace(caused, legs=(Leg(call_sid, facts, {}),)), now)
-    return Heard(after.call, after.call if after.news else None)
+    return Applied(after.call, after.call if after.news else None)
 
 
 def aged(state: Kept, now: int) -> Aged:
@@ -168,9 +168,9 @@ def _forgotten_at(call: Call) -> int:
     return latest + FORGOTTEN_AFTER_MS + (LONGEST_MS if call.state == CallState.FORMING else 0)
 
 
-def _after_the_end(mark: ForgottenCall, said: Call) -> Heard | TooLate:
+def _after_the_end(mark: ForgottenCall, said: Call) -> Applied | TooLate:
     if not is_voice(said.facts):
-        return Heard(mark)
+        return Applied(mark)
     return TooLate(f"the call's state was dropped at {rfc3339(mark.forgotten_at)}")
 
 

@@ -96,11 +96,11 @@ def settled(call: Call) -> Call:
     end."""
     if SWEPT not in call.milestones:
         return derived(call)
-    told = {name: at for name, at in call.milestones.items() if name != SWEPT}
-    without = derived(replace(call, milestones=told))
+    milestones = {name: at for name, at in call.milestones.items() if name != SWEPT}
+    without = derived(replace(call, milestones=milestones))
     if without.state != CallState.ACTIVE:
         return without
-    return derived(replace(call, milestones={**told, SWEPT: sweep_at(call)}))
+    return derived(replace(call, milestones={**milestones, SWEPT: sweep_at(call)}))
 
 
 def merge(a: Call, b: Call) -> Call:

@@ -77,9 +77,11 @@ def marks(reservation: Reservation) -> frozenset[str]:
 
 
 @lru_cache(maxsize=4_096)
-def _marks(sid: str, told: str | None, uri: str | None, *names: str | None) -> frozenset[str]:
+def _marks(
+    sid: str, worker_extension: str | None, uri: str | None, *names: str | None
+) -> frozenset[str]:
     # Called for each version of a call, mostly with the same workers.
-    known = [sid, told, *names]
+    known = [sid, worker_extension, *names]
     if uri is not None:
         user = uri.split(":", 1)[-1]
         known += [uri, user, decoded(user), f"client:{decoded(user)}"]

@@ -167,11 +167,11 @@ def _is_waiting(state: ContactState) -> bool:
 
 def _connections(state: ContactState, seen: CallView) -> tuple[ContactConnection, ...]:
     # The media stream of an outbound call shows the answer earlier than any event.
-    told: dict[str, str] = {}
+    shown_as: dict[str, str] = {}
     if state.connected:
-        told = {ConnectionState.RINGING: ConnectionState.ACTIVE}
+        shown_as = {ConnectionState.RINGING: ConnectionState.ACTIVE}
     return tuple(
-        ContactConnection(connection.extension, told.get(connection.state, connection.state))
+        ContactConnection(connection.extension, shown_as.get(connection.state, connection.state))
         for connection in seen.connections
     )
 

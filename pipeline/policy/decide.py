@@ -123,12 +123,12 @@ def published(decision: Decision, last: str | None) -> tuple[RecordingDecision, 
     return RecordingDecision.DO_NOT_RECORD, f"not recorded: {_not_recorded(decision)}"
 
 
-def reason_code(decision: Decision, told: str | None = None) -> ReasonCode:
-    """Return the code of the decision's reason. `told`: the decision as it is published; None: it
-    is not published."""
-    if told == RecordingDecision.DO_NOT_RECORD and decision.kind in NOBODY_MONITORED:
+def reason_code(decision: Decision, published_as: str | None = None) -> ReasonCode:
+    """Return the code of the decision's reason. `published_as`: the decision as it is published;
+    None: it is not published."""
+    if published_as == RecordingDecision.DO_NOT_RECORD and decision.kind in NOBODY_MONITORED:
         return ReasonCode.NO_MONITORED_AGENT
-    if told == RecordingDecision.STOP and decision.reason == NONE_MONITORED:
+    if published_as == RecordingDecision.STOP and decision.reason == NONE_MONITORED:
         return ReasonCode.LAST_MONITORED_AGENT_LEFT
     return ReasonCode.NO_END if decision.reason == NO_END else _CODES[decision.kind]
 
@@ -213,8 +213,8 @@ def _nobody(view: CallView, history: PolicyHistory, now: int) -> _Why:
     for session in view.sessions:
         if session.is_absent and history.is_monitored(session, now):
             who = session.extension or "unknown"
-            told = f"{LAST_LEFT}: the leg of {who} is gone, the reservation is open"
-            return "absent", told, session
+            reason = f"{LAST_LEFT}: the leg of {who} is gone, the reservation is open"
+            return "absent", reason, session
     return "none", NONE_MONITORED, None
 
 

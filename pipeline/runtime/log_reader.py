@@ -20,19 +20,19 @@ _POLL_MS = 20
 """Short (ms), because a span may end with marks of transactions, which are not delivered as
 records."""
 
-_TOLD_EVERY_S = 2.0
+_PRINT_EVERY_S = 2.0
 
 
-class Told:
+class ProgressPrinter:
     """Prints the progress of a long read to standard error."""
 
     def __init__(self) -> None:
-        self._next = time.monotonic() + _TOLD_EVERY_S
+        self._next = time.monotonic() + _PRINT_EVERY_S
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Print the progress, at most every 2 s. See `Progress`."""
         if done < total and time.monotonic() >= self._next:
-            self._next = time.monotonic() + _TOLD_EVERY_S
+            self._next = time.monotonic() + _PRINT_EVERY_S
             print(f"flexcapture: {what}: {done:,} of {total:,} read", file=sys.stderr, flush=True)
 
 

@@ -237,7 +237,9 @@ def load(env_file: Path | None = Path(".env"), **overrides: Any) -> Settings:
     try:
         settings = Settings(**secrets_from_files(os.environ, PREFIX) | overrides)
     except ValidationError as error:
-        raise SettingsError("; ".join(_told(dict(e)) for e in error.errors())) from error
+        raise SettingsError(
+            "; ".join(_setting_error_text(dict(e)) for e in error.errors())
+        ) from error
     except ValueError as error:
         raise SettingsError(str(error)) from error
     if (settings.twilio_api_key_sid is None) != (settings.twilio_api_key_secret is None):
@@ -268,7 +270,7 @@ def _insecure_kafka(settings: Settings) -> str | None:
     return None
 
 
-def _told(error: Mapping[str, Any]) -> str:
+def _setting_error_text(error: Mapping[str, Any]) -> str:
     field = str(error["loc"][0])
     variable = field.upper() if field.upper().startswith("AWS_") else PREFIX + field.upper()
     what = _IN_WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))

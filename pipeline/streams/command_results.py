@@ -42,10 +42,10 @@ def answered(
     task = state.task_sid
     for own in state.media_streams:
         if own.attempt and event.command_id == start_command_id(task, own.generation, own.attempt):
-            told = _start_answered(state, own, event, now, inbound=inbound)
-            after = put(state, own, told)
-            is_failure = own.state == StreamState.STARTING and told.state == StreamState.FAILED
-            return failed(after, now) if is_failure and told.due_at is not None else after
+            updated = _start_answered(state, own, event, now, inbound=inbound)
+            after = put(state, own, updated)
+            is_failure = own.state == StreamState.STARTING and updated.state == StreamState.FAILED
+            return failed(after, now) if is_failure and updated.due_at is not None else after
         stop_id = stop_command_id(task, own.generation, own.stream_sid, own.stop_attempt)
         if own.stop_attempt and event.command_id == stop_id:
             return put(state, own, _stop_answered(own, event, now))
@@ -55,16 +55,16 @@ def answered(
 def _start_answered(
     state: CallStreams, own: ManagedStream, event: CommandAnswered, now: int, *, inbound: bool
 ) -> ManagedStream:
-    told = _with_sids(own, event)
+    updated = _with_sids(own, event)
     if own.state == StreamState.STARTING and own.phase in (StreamPhase.SENT, StreamPhase.REPEATED):
         if event.outcome == "done":
             wait = OPENING_MS if event.stream_sid else CONFLICT_MS
-            return replace(told, phase=StreamPhase.ANSWERED, due_at=now + wait)
+            return replace(updated, phase=StreamPhase.ANSWERED, due_at=now + wait)
         return _not_started(state, own, event, now, inbound=inbound)
-    if is_over(own) and not own.closed and told.stream_sid != own.stream_sid:
+    if is_over(own) and not own.closed and updated.stream_sid != own.stream_sid:
         # It was started, although the stop found nothing to stop.
-        return to_stop(told, reason_of(own), now)
-    return told
+        return to_stop(updated, reason_of(own), now)
+    return updated
 
 
 def _with_sids(own: ManagedStream, event: CommandAnswered) -> ManagedStream:

@@ -48,8 +48,8 @@ def with_decision(
     `call`: the version of the call that it is based on; `seen`: the view of that version."""
     if not decide.is_news(decision, state.decision, state.reason_kind):
         return state, ()
-    told, reason = decide.published(decision, state.decision)
-    code = decide.reason_code(decision, told)
+    published, reason = decide.published(decision, state.decision)
+    code = decide.reason_code(decision, published)
     reservation_sid = decide.reservation_of(decision, seen)
     # Readers distinguish and order a call's decisions by `at`. Records that Kafka appended together
     # have the same timestamp, and may lead to several decisions.
@@ -57,7 +57,7 @@ def with_decision(
     decided = RecordingDecided(
         task_sid=state.task_sid,
         at=at,
-        decision=told,
+        decision=published,
         reason=reason,
         policy_version=decision.policy_version,
         cause_event_id=call.cause_event_id,
@@ -67,7 +67,7 @@ def with_decision(
     after = replace(
         state,
         decided_at=at,
-        decision=told,
+        decision=published,
         reason_kind=decision.kind,
         reason=reason,
         policy_version=decision.policy_version,

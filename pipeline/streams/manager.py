@@ -68,7 +68,7 @@ the tracker's state, so that the tracker publishes no version of a call that is 
 UNKNOWN_CALL = Reason("stopped: the call is not known", ReasonCode.CALL_UNKNOWN)
 LONG_OVER = Reason("stopped: the call is long over", ReasonCode.CALL_LONG_OVER)
 
-Told = StreamCommand | LegFetched | CallAlias | RecordingDecided | MediaStreamChanged
+OutputRecord = StreamCommand | LegFetched | CallAlias | RecordingDecided | MediaStreamChanged
 Seen = Call | CommandAnswered | MediaStreamOpened | MediaStreamClosed | GatewayStarted
 Own = RecordingDecided | MediaStreamChanged
 
@@ -79,7 +79,7 @@ class Next:
     publish, in this order."""
 
     state: CallStreams | None
-    told: tuple[Told, ...] = ()
+    outputs: tuple[OutputRecord, ...] = ()
 
 
 def on_record(
@@ -109,11 +109,11 @@ def on_record(
             after = _answered(before, record, now)
         case GatewayStarted():
             after = gateway_started(before, record, now)
-    known: tuple[Told, ...] = (*aliases_in(record), *_fetched(before, record, history, now))
+    known: tuple[OutputRecord, ...] = (*aliases_in(record), *_fetched(before, record, history, now))
     if after is before:
         return Next(state, known)
     following = _settled(before, after, history, now, gateways, hasty=hasty)
-    return replace(following, told=(*known, *following.told))
+    return replace(following, outputs=(*known, *following.outputs))
 
 
 def on_tick(
@@ -148,7 +148,7 @@ def on_own(
     `starts` is False."""
     if record.at > state.seen_at:
         again = on_tick(state, history, record.at, gateways=gateways, hasty=not starts)
-        return again if _was_told(record, again.told) else Next(state)
+        return again if _is_output(record, again.outputs) else Next(state)
     if _is_lost_beginning(state, record):
         # A later version of the call was read first, but the decision must still end.
         after = replace(state, decision=RecordingDecision.RECORD)
@@ -156,12 +156,12 @@ def on_own(
     return Next(state)
 
 
-def _was_told(record: Own, told: tuple[Told, ...]) -> bool:
-    """Return whether the record is among `told`. A record of an earlier release has no codes and no
-    cause."""
+def _is_output(record: Own, outputs: tuple[OutputRecord, ...]) -> bool:
+    """Return whether the record is among `outputs`. A record of an earlier release has no codes and
+    no cause."""
     if record.reason_code is not None:
-        return record in told
-    same = [each for each in told if isinstance(each, RecordingDecided | MediaStreamChanged)]
+        return record in outputs
+    same = [each for each in outputs if isinstance(each, RecordingDecided | MediaStreamChanged)]
     return record in [_without_cause(each) for each in same]
 
 
@@ -261,8 +261,8 @@ def _settled(
     after, asked = fetches(after, unknown, (*demand.worker_ends, *demand.customer_ends), now)
     if after == before:
         return Next(before)
-    told = (*decided, *commands, *questions_, *asked, *changes(before, after, now))
-    return Next(replace(after, seen_at=now), told)
+    outputs = (*decided, *commands, *questions_, *asked, *changes(before, after, now))
+    return Next(replace(after, seen_at=now), outputs)
 
 
 def _streamed(

@@ -107,12 +107,12 @@ def was_streamed(state: CallStreams, call_sid: str | None) -> bool:
 def stopped(media_stream: ManagedStream, reason: Reason, *, closed: bool) -> ManagedStream:
     """Return the media stream as ended. `reason` is used unless one was published before."""
     state = StreamState.FAILED if media_stream.state == StreamState.FAILED else StreamState.STOPPED
-    told = reason if is_live(media_stream) else reason_of(media_stream)
+    published = reason if is_live(media_stream) else reason_of(media_stream)
     return replace(
         media_stream,
         state=state,
-        reason=told.text,
-        reason_code=told.code,
+        reason=published.text,
+        reason_code=published.code,
         phase=StreamPhase.QUIET,
         due_at=None,
         closed=media_stream.closed or closed,

@@ -86,10 +86,10 @@ class _Registry:
         return [_described(each) for each in _page(request, found)]
 
     def schema(self, request: Request) -> Any:
-        told: dict[str, Any] = {"schema": self._with_id(request).text}
+        answer: dict[str, Any] = {"schema": self._with_id(request).text}
         if _is_set(request, "fetchMaxId"):
-            told["maxId"] = self._catalog.max_id
-        return told
+            answer["maxId"] = self._catalog.max_id
+        return answer
 
     def schema_only(self, request: Request) -> Any:
         return json.loads(self._with_id(request).text)

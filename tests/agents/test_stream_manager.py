@@ -92,8 +92,8 @@ def test_a_call_that_is_over_neither_ticks_nor_hears() -> None:
     assert state is not None
 
     assert T + 2 + FORGET_MS == core.wakes_at(state)
-    assert not core.hears(state)
-    assert core.hears(running_state())
+    assert not core.wants_broadcasts(state)
+    assert core.wants_broadcasts(running_state())
 
 
 def test_a_quiet_call_stays_the_very_same_object() -> None:

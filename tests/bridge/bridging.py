@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from bridge import service
-from bridge.jobs import Errand
+from bridge.jobs import BridgeJob
 from bridge.service import Bridge
 from bridge.shard_carrier import CarryEnd
 from bridge.unavailable import KinesisUnavailable
@@ -101,7 +101,7 @@ class Group:
 
 
 class Job:
-    """An errand. `periods`: its answers in turn, the last for ever; an error is raised."""
+    """A job. `periods`: its answers in turn, the last for ever; an error is raised."""
 
     name = LIVE
     share: Any = None
@@ -160,7 +160,9 @@ class Scene:
             patch.setattr(service, "Leases", lambda *a: Group(a[3]))
             patch.setattr(service, "Retirement", lambda _: SimpleNamespace(look=_nothing))
             clock = cast("LogClock", SimpleNamespace(now=lambda: 0))
-            self.bridge = Bridge(Settings(instance="b-0"), self.health, cast("Errand", job), clock)
+            self.bridge = Bridge(
+                Settings(instance="b-0"), self.health, cast("BridgeJob", job), clock
+            )
         self.table = cast("Table", self.bridge.checkpoints)
         self.group = cast("Group", self.bridge.leases)
 

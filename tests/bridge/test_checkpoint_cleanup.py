@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from bridge import checkpoint_cleanup
 from bridge.checkpoint_cleanup import Retirement
-from bridge.jobs import Desk
+from bridge.jobs import JobContext
 from pipeline.kinesis.lineage import ABSENT_FOR_MS, FORGET_AFTER_MS, Shard
 from pipeline.kinesis.shard_ref import Place
 from pipeline.runtime.settings import Settings
@@ -62,7 +62,7 @@ class Scene:
         patch.setattr(checkpoint_cleanup, "producer", lambda *_, **__: self.sender)
         settings = Settings(topic_prefix="p.")
         self.cleanup = Retirement(
-            Desk(settings, cast("Any", checkpoints), cast("Any", leases), int)
+            JobContext(settings, cast("Any", checkpoints), cast("Any", leases), int)
         )
 
     @staticmethod

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from bridge import jobs
-from bridge.jobs import Desk, Live, Replay, ReplayFailed, check_start, live, period_text
+from bridge.jobs import JobContext, Live, Replay, ReplayFailed, check_start, live, period_text
 from bridge.leases import Leases
 from pipeline.kinesis.lineage import ShardPlan
 from pipeline.kinesis.period import ALWAYS, Period
@@ -40,8 +40,8 @@ class Writer:
         self._steps.append("close")
 
 
-class Office:
-    """A desk on a topic. `has_lease`: this process has the lease of the period."""
+class JobRig:
+    """A context on a topic. `has_lease`: this process has the lease of the period."""
 
     def __init__(self, patch: pytest.MonkeyPatch, *, has_lease: bool = True) -> None:
         self.topic = Topic()
@@ -49,7 +49,7 @@ class Office:
         self._patch = patch
         self._has_lease = has_lease
 
-    def __enter__(self) -> Desk:
+    def __enter__(self) -> JobContext:
         self._table = checkpoints_on(self.topic)
         checkpoints = self._table.__enter__()
 
@@ -67,7 +67,7 @@ class Office:
             for key, value in records:
                 checkpoints._apply(key, value)
         leases = cast("Leases", SimpleNamespace(has=lambda _: self._has_lease))
-        return Desk(Settings(instance="b-0"), checkpoints, leases, lambda: NOW)
+        return JobContext(Settings(instance="b-0"), checkpoints, leases, lambda: NOW)
 
     def __exit__(self, *error: object) -> None:
         self._table.__exit__(None, None, None)
@@ -79,69 +79,69 @@ class Office:
 
 
 @pytest.fixture
-def office(monkeypatch: pytest.MonkeyPatch) -> Office:
-    """A desk with the lease."""
-    return Office(monkeypatch)
+def rig(monkeypatch: pytest.MonkeyPatch) -> JobRig:
+    """A context with the lease."""
+    return JobRig(monkeypatch)
 
 
-async def test_a_live_bridge_reads_the_whole_stream_by_default(office: Office) -> None:
+async def test_a_live_bridge_reads_the_whole_stream_by_default(rig: JobRig) -> None:
     """Nothing has to be agreed on."""
-    with office as desk:
-        assert ALWAYS == await Live().period(desk, STREAM)
-    assert [] == office.periods()
+    with rig as context:
+        assert ALWAYS == await Live().period(context, STREAM)
+    assert [] == rig.periods()
 
 
 @pytest.mark.parametrize(("start", "begins_at"), [("latest", NOW - 7), (RFC, NOW)])
 async def test_the_start_of_a_new_stream_is_agreed_on_before_it_is_read(
-    office: Office, start: str, begins_at: int
+    rig: JobRig, start: str, begins_at: int
 ) -> None:
     """`latest` is the time at which the process was started. First other writers are fenced, then
     their records read, and then the period written."""
-    with office as desk:
-        assert Period(begins_at) == await Live(start, NOW - 7).period(desk, STREAM)
-        assert ["read", "fence", "read", "write", "close"] == office.steps
-        [written] = office.periods()
+    with rig as context:
+        assert Period(begins_at) == await Live(start, NOW - 7).period(context, STREAM)
+        assert ["read", "fence", "read", "write", "close"] == rig.steps
+        [written] = rig.periods()
         assert (begins_at, None, "b-0", "live") == (
             written.begins_at, written.ends_at, written.instance, written.name,
         )  # fmt: skip
         later = Live(start, NOW + 99)
-        assert Period(begins_at) == await later.period(desk, STREAM)
-    assert 1 == len(office.periods())
+        assert Period(begins_at) == await later.period(context, STREAM)
+    assert 1 == len(rig.periods())
 
 
 async def test_a_period_that_another_process_wrote_meanwhile_counts(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+    rig: JobRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was written between the first look and the fencing."""
 
     async def start(self: Writer) -> None:
-        office.topic.write(place(""), period(place(""), 5))
+        rig.topic.write(place(""), period(place(""), 5))
 
     monkeypatch.setattr(Writer, "start", start)
-    with office as desk:
-        assert Period(5) == await Live("latest", NOW).period(desk, STREAM)
-    assert 1 == len(office.periods())
+    with rig as context:
+        assert Period(5) == await Live("latest", NOW).period(context, STREAM)
+    assert 1 == len(rig.periods())
 
 
 async def test_only_the_process_with_the_lease_writes_the_period(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The others ask again."""
-    office = Office(monkeypatch, has_lease=False)
-    with office as desk:
-        assert await Live("latest", NOW).period(desk, STREAM) is None
-    assert ["read"] == office.steps
+    rig = JobRig(monkeypatch, has_lease=False)
+    with rig as context:
+        assert await Live("latest", NOW).period(context, STREAM) is None
+    assert ["read"] == rig.steps
 
 
 @pytest.mark.parametrize("created_at", [STREAM.created_at, 1])
-async def test_a_start_is_for_streams_that_are_new(office: Office, created_at: int) -> None:
+async def test_a_start_is_for_streams_that_are_new(rig: JobRig, created_at: int) -> None:
     """A stream that was read before, or of which an earlier incarnation was, is read on from its
     checkpoints or from its beginning. If this one was, its readable checkpoints are enough."""
     before = place("s", created_at)
-    office.topic.write(before, checkpoint(before))
-    with office as desk:
-        assert ALWAYS == await Live("latest", NOW).period(desk, STREAM)
-    assert ([] if created_at == STREAM.created_at else ["read"]) == office.steps
+    rig.topic.write(before, checkpoint(before))
+    with rig as context:
+        assert ALWAYS == await Live("latest", NOW).period(context, STREAM)
+    assert ([] if created_at == STREAM.created_at else ["read"]) == rig.steps
 
 
 @pytest.mark.parametrize(
@@ -163,35 +163,35 @@ def test_a_live_bridge_has_no_end() -> None:
     assert not Live().is_done(everything, STREAM)
 
 
-async def test_all_processes_of_a_replay_copy_the_same_period(office: Office) -> None:
+async def test_all_processes_of_a_replay_copy_the_same_period(rig: JobRig) -> None:
     """The end is agreed on when the first one starts. Another period needs another name."""
-    with office as desk:
-        found = await Replay("again", 5, None).period(desk, STREAM)
+    with rig as context:
+        found = await Replay("again", 5, None).period(context, STREAM)
         assert Period(5, NOW) == found
-        office.topic.write(place("", name="again"), period(place("", name="again"), 5, 9))
-        desk.checkpoints._apply(place("", name="again").key, None)
-        assert Period(5, 9) == await Replay("again", 5, None).period(desk, STREAM)
+        rig.topic.write(place("", name="again"), period(place("", name="again"), 5, 9))
+        context.checkpoints._apply(place("", name="again").key, None)
+        assert Period(5, 9) == await Replay("again", 5, None).period(context, STREAM)
         for begins_at, ends_at in ((6, None), (5, 8)):
             with pytest.raises(SettingsError, match="--checkpoint-name again"):
-                await Replay("again", begins_at, ends_at).period(desk, STREAM)
+                await Replay("again", begins_at, ends_at).period(context, STREAM)
 
 
-async def test_a_replay_is_done_when_every_shard_is(office: Office) -> None:
+async def test_a_replay_is_done_when_every_shard_is(rig: JobRig) -> None:
     """A stream that was created again meanwhile is an error: its records are others."""
     replay = Replay("again", 5, 9)
     assert "not begun" == replay.progress()
     read, waiting, none = frozenset({"a"}), frozenset({"b"}), frozenset[str]()
-    with office as desk:
-        await replay.period(desk, STREAM)
+    with rig as context:
+        await replay.period(context, STREAM)
         assert not replay.is_done(ShardPlan(none, none, none), STREAM)
         assert not replay.is_done(ShardPlan(read, waiting, frozenset({"c"})), STREAM)
         for name, finished, at in (("a", False, NOW), ("c", True, 5), ("d", False, NOW + 60_000)):
             of = place(name, name="again")
-            desk.checkpoints._apply(
+            context.checkpoints._apply(
                 of.key, encode(checkpoint(of, finished=finished, arrived_at=at))
             )
         live_one = place("a")
-        desk.checkpoints._apply(live_one.key, encode(checkpoint(live_one, arrived_at=1)))
+        context.checkpoints._apply(live_one.key, encode(checkpoint(live_one, arrived_at=1)))
         assert f"1 of 3 shards done, the others at {RFC[:-1]}" in replay.progress()
         assert replay.is_done(ShardPlan(none, none, read), STREAM)
     with pytest.raises(ReplayFailed):

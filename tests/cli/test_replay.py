@@ -39,7 +39,7 @@ class Surroundings:
     ends as done after `seconds`."""
 
     def __init__(self, patch: pytest.MonkeyPatch, work: Any = True, seconds: float = 0.0) -> None:
-        self.errands: list[Replay] = []
+        self.jobs: list[Replay] = []
         self.absent: Exception | None = None
         self.log_now = NOW
         self._work, self._seconds = work, seconds
@@ -48,7 +48,7 @@ class Surroundings:
         patch.setattr(module, "ensure_topics", self._ensure)
         patch.setattr(module, "Kinesis", lambda _: self)
         patch.setattr(module, "log_clock", self._clock)
-        patch.setattr(module, "run_errand", self._run)
+        patch.setattr(module, "run_job", self._run)
         patch.setattr(module, "written", lambda: (1_234, 5))
         patch.setattr(asyncio, "run", self._virtually)
 
@@ -74,9 +74,9 @@ class Surroundings:
 
         yield SimpleNamespace(settled=settled, now=lambda: self.log_now)
 
-    async def _run(self, _: Any, __: Any, ___: Any, errand: Replay, ____: Any) -> bool:
-        self.errands.append(errand)
-        errand.found = Period(errand.begins_at, NOW)
+    async def _run(self, _: Any, __: Any, ___: Any, job: Replay, ____: Any) -> bool:
+        self.jobs.append(job)
+        job.found = Period(job.begins_at, NOW)
         await asyncio.sleep(self._seconds)
         if isinstance(self._work, Exception):
             raise self._work
@@ -99,7 +99,7 @@ def test_a_replay_that_is_done_has_status_0(
     assert 0 == replay(Settings(), NOW - 9_000, NOW, None)
     assert 0 == replay(Settings(), NOW - 9_000, NOW, "again")
     begin = f"replay-{NOW - 9_000}"
-    assert [begin, f"{begin}-{NOW}", "again"] == [each.name for each in surroundings.errands]
+    assert [begin, f"{begin}-{NOW}", "again"] == [each.name for each in surroundings.jobs]
     err = capsys.readouterr().err
     assert f"replay {begin}: done, 2027-" in err
     assert "1,234 events and 5 dead letters" in err
@@ -149,7 +149,7 @@ def test_an_absent_stream_is_not_waited_for(
     surroundings.absent = StreamAbsent("no stream flex-events")
     assert 1 == replay(Settings(), NOW - 9_000, None, None)
     assert "no stream flex-events" in capsys.readouterr().err
-    assert [] == surroundings.errands
+    assert [] == surroundings.jobs
 
 
 def test_a_defect_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,4 +168,4 @@ def test_a_period_in_the_future_is_refused(
     surroundings.log_now = log_now
     with pytest.raises(SettingsError, match="--replay-from"):
         replay(Settings(), begins_at, None, None)
-    assert [] == surroundings.errands
+    assert [] == surroundings.jobs

@@ -62,8 +62,8 @@ async def test_what_cannot_come_back_is_forgotten(settings_for: SettingsFor, pre
     try:
         await checkpoints.readable()
         leases: Any = SimpleNamespace(has=lambda _: True)
-        desk: Any = SimpleNamespace(settings=settings, checkpoints=checkpoints, leases=leases)
-        retirement = Retirement(desk)
+        context: Any = SimpleNamespace(settings=settings, checkpoints=checkpoints, leases=leases)
+        retirement = Retirement(context)
         for now in (NOW, NOW + ABSENT_FOR_MS):
             await retirement.look(STREAM, [Shard("listed")], now)
             await checkpoints.caught_up(*range(topics.BRIDGE_CHECKPOINTS.partitions))

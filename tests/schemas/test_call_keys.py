@@ -15,7 +15,7 @@ from pipeline.calls.channels import VOICE_CHANNELS
 from pipeline.calls.claims import FIRST_HOLDS, LATEST_HOLDS, SEPARATOR
 from pipeline.calls.cloud_events import CALL_CALLBACKS, RESERVATION_EVENTS, TASK_EVENTS
 from pipeline.calls.events import Silent, delta
-from pipeline.calls.lifetime import Heard, hear, hear_contested, hear_fetched
+from pipeline.calls.lifetime import Applied, apply_contested, apply_event, apply_fetched
 from pipeline.calls.merge import Folded, fold, swept
 from schemas.call_keys import FACTS, MILESTONES
 from schemas.records import Call, CtiEvent, LegContested, LegFetched
@@ -103,18 +103,18 @@ def deltas(events: Iterable[CtiEvent]) -> list[Call]:
 def caused_by_others() -> list[Call]:
     """Return the versions that no delivered event led to: another task, fetched ends, an added
     event, a sweep."""
-    first = hear(None, inbound().reservation("created", 5, "ann").events[1], 0)
-    assert isinstance(first, Heard)
+    first = apply_event(None, inbound().reservation("created", 5, "ann").events[1], 0)
+    assert isinstance(first, Applied)
     call = first.state
     assert isinstance(call, Call)
     heard = [
-        hear_contested(call, LegContested(CUSTOMER_LEG, TASK, "WT" + "b" * 32, 7, listed), 8)
+        apply_contested(call, LegContested(CUSTOMER_LEG, TASK, "WT" + "b" * 32, 7, listed), 8)
         for listed in (False, True)
     ]
     added = replace(inbound().events[0], kinesis_stream="", shard_id=SHARD)
-    heard.append(hear(call, added, 8))  # type: ignore[arg-type]
+    heard.append(apply_event(call, added, 8))  # type: ignore[arg-type]
     fetched = (CUSTOMER_LEG, TASK, CUSTOMER, "+1555", "inbound", "customer", worker_sid("ann"), 9)
-    heard.append(hear_fetched(call, LegFetched(*fetched), 9))
+    heard.append(apply_fetched(call, LegFetched(*fetched), 9))
     found = [each.news for each in heard if each.news is not None]
     assert len(found) == len(heard)
     return [*found, swept(call, 10)]

@@ -103,7 +103,7 @@ class LastCore:
     def wakes_at(self, state: CtiEvent) -> int | None:
         return None if state.event_id == "quiet" else state.arrived_at
 
-    def hears(self, state: CtiEvent) -> bool:
+    def wants_broadcasts(self, state: CtiEvent) -> bool:
         return state.event_id != "deaf"
 
 

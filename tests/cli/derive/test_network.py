@@ -78,9 +78,9 @@ def test_derived_calls_and_decisions_are_the_live_ones(run: Run) -> None:
     assert (product.call is None) == (call is None)
     if product.call is not None and isinstance(call, Call):
         assert seen_call(encode(product.call))[1] == seen_call(encode(call))[1]
-    told = [(d.at, d.decision) for d in decisions(found) if d.task_sid == TASK]
-    assert product.told[-1:] == told[-1:]
-    assert {word for _, word in product.told} <= {word for _, word in told}
+    expected = [(d.at, d.decision) for d in decisions(found) if d.task_sid == TASK]
+    assert product.decisions[-1:] == expected[-1:]
+    assert {word for _, word in product.decisions} <= {word for _, word in expected}
 
 
 @SOME

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from pipeline.calls.legs import Legs
-from pipeline.calls.lifetime import hear_fetched
+from pipeline.calls.lifetime import apply_fetched
 from pipeline.calls.merge import Folded, fold
 from pipeline.calls.view import CallView, view
 from schemas.records import Call, CtiEvent, LegFetched
@@ -32,7 +32,7 @@ def folded(events: list[CtiEvent], *fetched: LegFetched) -> Call:
         call = outcome.call if isinstance(outcome, Folded) else call
     assert call is not None
     for each in fetched:
-        heard = hear_fetched(call, each, T0)
+        heard = apply_fetched(call, each, T0)
         assert isinstance(heard.state, Call)
         call = heard.state
     return call

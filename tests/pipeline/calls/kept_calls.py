@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from pipeline.calls.lifetime import (
-    Heard,
+    Applied,
     Kept,
-    hear,
+    apply_event,
 )
 from schemas.records import Call, CtiEvent
 from tests.pipeline.calls.histories import (
@@ -18,8 +18,8 @@ HOUR = 3_600_000
 def kept(events: list[CtiEvent], state: Kept | None = None, now: int = 0) -> Kept | None:
     """What is kept after these events, which came when Kinesis had them, or at `now`."""
     for event in events:
-        found = hear(state, event, now or event.arrived_at)
-        if isinstance(found, Heard):
+        found = apply_event(state, event, now or event.arrived_at)
+        if isinstance(found, Applied):
             state = found.state
     return state
 

@@ -62,13 +62,13 @@ def folded(events: list[CtiEvent]) -> Call:
 
 
 class Product:
-    """One call's tracker, resolver and stream manager. `call` is the latest version, `told` the
-    decisions published so far: when, and what."""
+    """One call's tracker, resolver and stream manager. `call` is the latest version,
+    `decisions` the decisions published so far: when, and what."""
 
     def __init__(self, task_sid: str, versions: Iterable[ListVersion]) -> None:
         self.call: Call | None = None
         self.streams: CallStreams | None = None
-        self.told: list[tuple[int, str]] = []
+        self.decisions: list[tuple[int, str]] = []
         self._task_sid = task_sid
         self._history = history(versions)
         self._legs: set[str] = set()
@@ -113,4 +113,6 @@ class Product:
 
     def _hear(self, following: manager.Next) -> None:
         self.streams = following.state
-        self.told += [(t.at, t.decision) for t in following.told if isinstance(t, RecordingDecided)]
+        self.decisions += [
+            (t.at, t.decision) for t in following.outputs if isinstance(t, RecordingDecided)
+        ]

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from pipeline.calls.added import ADDED, SHARD, is_added
-from pipeline.calls.lifetime import FORGOTTEN_AFTER_MS, Heard, TooLate, hear
+from pipeline.calls.lifetime import FORGOTTEN_AFTER_MS, Applied, TooLate, apply_event
 from schemas.records import Call, CtiEvent, ForgottenCall
 from tests.pipeline.calls.histories import T0, TASK, inbound
 
@@ -23,9 +23,9 @@ def test_an_added_event_opens_a_call_that_is_not_known() -> None:
     """Days after it happened, when a delivered event would be refused."""
     accepted = story()[-1]
     at = T0 + 9 * DAY
-    assert isinstance(hear(None, replace(accepted, arrived_at=at), at), TooLate)
-    heard = hear(None, added(accepted, at), at)
-    assert isinstance(heard, Heard)
+    assert isinstance(apply_event(None, replace(accepted, arrived_at=at), at), TooLate)
+    heard = apply_event(None, added(accepted, at), at)
+    assert isinstance(heard, Applied)
     assert isinstance(heard.news, Call)
     assert {ADDED: at} == {k: v for k, v in heard.news.milestones.items() if k == ADDED}
 
@@ -35,9 +35,9 @@ def test_an_added_event_brings_a_forgotten_call_back() -> None:
     at = T0 + 2 * FORGOTTEN_AFTER_MS
     mark = ForgottenCall(TASK, T0 + 30_000, at - 1)
     accepted = story()[-1]
-    assert isinstance(hear(mark, replace(accepted, arrived_at=at), at), TooLate)
-    heard = hear(mark, added(accepted, at), at)
-    assert isinstance(heard, Heard)
+    assert isinstance(apply_event(mark, replace(accepted, arrived_at=at), at), TooLate)
+    heard = apply_event(mark, added(accepted, at), at)
+    assert isinstance(heard, Applied)
     assert isinstance(heard.state, Call)
 
 
@@ -56,8 +56,8 @@ def test_order_and_repetition_of_added_events_do_not_matter() -> None:
     for order in (events, list(reversed(events)), [*events, *events]):
         state: object = None
         for event in order:
-            heard = hear(state, event, T0 + DAY)  # type: ignore[arg-type]
-            assert isinstance(heard, Heard)
+            heard = apply_event(state, event, T0 + DAY)  # type: ignore[arg-type]
+            assert isinstance(heard, Applied)
             state = heard.state
         assert isinstance(state, Call)
         results.append(replace(state, revision=0, cause_event_id="", cause_type="", cause_at=0))

@@ -49,7 +49,7 @@ def test_each_decision_is_the_models(run: Run) -> None:
         assert _of_model(moment.story) == _of_product(product.seen)
         if (decision := product.decision(moment.at)) is not None:
             assert moment.verdict == _verdict(decision)
-    assert [(at, word) for at, word, _ in told(found)] == product.told
+    assert [(at, word) for at, word, _ in told(found)] == product.decisions
 
 
 @SOME
@@ -101,7 +101,7 @@ def test_a_supervisor_neither_starts_nor_keeps_a_recording(run: Run) -> None:
         else:
             with_them.pass_time(at)  # their events may bring no version, and so decide nothing
             without.pass_time(at)
-    assert without.told == with_them.told
+    assert without.decisions == with_them.decisions
 
 
 @FEW
@@ -114,7 +114,7 @@ def test_what_must_never_be_recorded_is_not(run: Run) -> None:
     for delivery in run.deliveries:
         product.deliver(*delivery)
     whole = story([(event, at) for _, event, at in run.deliveries], TASK)
-    recorded = any(word == "record" for _, word in product.told)
+    recorded = any(word == "record" for _, word in product.decisions)
 
     if whole is None or not any(was_monitored(run.versions, s, LATER) for s in whole.sessions):
         assert not recorded

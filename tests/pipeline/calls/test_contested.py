@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.calls.aliases import MAX_LISTED, learned, listed_at, taught
 from pipeline.calls.contested import Contested, conference_signs, contested_legs
-from pipeline.calls.lifetime import hear_contested
+from pipeline.calls.lifetime import apply_contested
 from pipeline.calls.merge import merge
 from schemas.codec import decode, encode
 from schemas.records import Call, CallAlias, CallAliasState, LegContested
@@ -25,7 +25,7 @@ def informed(call: Call, *others: tuple[str, bool]) -> Call:
     """Return the call after it was informed of these tasks; True: Twilio showed the leg there."""
     for task, is_listed in others:
         record = LegContested(CUSTOMER_LEG, TASK, task, T0, is_listed)
-        after = hear_contested(call, record, T0).state
+        after = apply_contested(call, record, T0).state
         assert isinstance(after, Call)
         call = after
     return call
@@ -107,7 +107,7 @@ def test_any_order_of_what_a_call_is_informed_of_leaves_the_same(
 def taken_in(call: Call, records: Iterable[LegContested]) -> Call:
     """Return the call after these records."""
     for record in records:
-        after = hear_contested(call, record, T0).state
+        after = apply_contested(call, record, T0).state
         assert isinstance(after, Call)
         call = after
     return call

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from pipeline.calls.events import Silent, delta
-from pipeline.calls.lifetime import hear
+from pipeline.calls.lifetime import apply_event
 from schemas.records import ForgottenCall
 from tests.pipeline.calls.histories import T0, TASK, inbound
 
@@ -27,4 +27,4 @@ def test_what_says_nothing_is_never_too_late() -> None:
     """It is let go, as ever."""
     [created] = inbound().events
     nobodys = replace(created, task_sid=None)
-    assert Silent("no-task") == hear(ForgottenCall(TASK, None, T0), nobodys, T0)
+    assert Silent("no-task") == apply_event(ForgottenCall(TASK, None, T0), nobodys, T0)

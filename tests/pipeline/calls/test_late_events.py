@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.calls.lifetime import Aged, Heard, TooLate, aged, hear, remaining, wakes_at
+from pipeline.calls.lifetime import Aged, Applied, TooLate, aged, apply_event, remaining, wakes_at
 from schemas.records import Call, ForgottenCall
 from tests.pipeline.calls.histories import CUSTOMER_LEG, T0, TASK, Story, inbound
 from tests.pipeline.calls.kept_calls import HOUR, call_after, late, over
@@ -28,7 +28,7 @@ def test_an_event_of_a_forgotten_call_is_too_late() -> None:
     left = remaining(call, due)
 
     assert isinstance(left.state, ForgottenCall)
-    found = hear(left.state, created, due)
+    found = apply_event(left.state, created, due)
     assert isinstance(found, TooLate)
     assert "dropped at 2026-09-21T18:13:25.050Z" in found.detail
 
@@ -39,9 +39,9 @@ def test_before_that_an_event_of_an_ended_call_is_taken_in() -> None:
     call, updated = over(), story.events[-1]
     now = wakes_at(call) - 1
 
-    found = hear(remaining(call, now).state, updated, now)
+    found = apply_event(remaining(call, now).state, updated, now)
 
-    assert isinstance(found, Heard)
+    assert isinstance(found, Applied)
     assert isinstance(found.state, Call)
     assert now + FORGOTTEN_AFTER_MS == wakes_at(found.state)
 
@@ -70,8 +70,8 @@ def test_an_event_of_an_unknown_call(story: Story, by: int, opens: bool) -> None
     """What begins a call opens it however late; what goes on with one only within 4 hours, and only
     where the call cannot have been forgotten with its mark."""
     [event] = story.events
-    found = hear(None, late(event, by - 50), 0)
-    assert opens == isinstance(found, Heard)
+    found = apply_event(None, late(event, by - 50), 0)
+    assert opens == isinstance(found, Applied)
     assert opens != isinstance(found, TooLate)
 
 
@@ -79,4 +79,4 @@ def test_a_chat_that_was_forgotten_says_nothing() -> None:
     """Chats last for days; their events are no dead letters."""
     [updated] = Story().task("updated", 0, task_channel_unique_name="chat").events
     mark = ForgottenCall(TASK, None, T0)
-    assert Heard(mark) == hear(mark, updated, T0)
+    assert Applied(mark) == apply_event(mark, updated, T0)

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.calls.lifetime import Aged, Heard, Kept, aged, hear, remaining, wakes_at
+from pipeline.calls.lifetime import Aged, Applied, Kept, aged, apply_event, remaining, wakes_at
 from pipeline.calls.merge import SWEEP
 from pipeline.calls.view import view
 from pipeline.policy.decide import decide, published
@@ -109,9 +109,9 @@ def test_an_end_that_comes_late_takes_the_place_of_the_sweeps() -> None:
     [wrapup] = story.reservation("wrapup", end, "ann").events
 
     left = remaining(swept, T0 + end + 4 * HOUR - 1_000)
-    found = hear(left.state, late(wrapup, 4 * HOUR - 1_000), T0 + end + 4 * HOUR - 1_000)
+    found = apply_event(left.state, late(wrapup, 4 * HOUR - 1_000), T0 + end + 4 * HOUR - 1_000)
 
-    assert isinstance(found, Heard)
+    assert isinstance(found, Applied)
     assert found.news is not None
     seen = view(found.news)
     assert (T0 + end, False) == (seen.ended_at, seen.swept)
@@ -124,9 +124,9 @@ def test_what_is_no_end_does_not_reopen_a_swept_call() -> None:
     [swept] = aged(call_after(story.events), T0 + LONGEST_MS).versions
     [held] = story.participant("hold", LONGEST_MS + 5_000, CUSTOMER_LEG).events[3:]
 
-    found = hear(swept, held, held.arrived_at)
+    found = apply_event(swept, held, held.arrived_at)
 
-    assert isinstance(found, Heard)
+    assert isinstance(found, Applied)
     assert found.news is not None
     assert (CallState.ENDED, T0 + LONGEST_MS) == (found.news.state, view(found.news).ended_at)
 

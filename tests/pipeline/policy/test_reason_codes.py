@@ -49,8 +49,8 @@ def test_a_decision_has_a_code_and_a_reservation(
     listed = (ANN, CAROL, "!queue:vip")
     history = PolicyHistory.of([RecordingPolicy(1, 0, 0, listed, True, False)])
     decision = decide(view(version), history, T + 70)
-    told, _ = published(decision, last)
-    assert code == reason_code(decision, told)
+    decided, _ = published(decision, last)
+    assert code == reason_code(decision, decided)
     assert code in set(ReasonCode)
     assert reservation_sid == reservation_of(decision, view(version))
 

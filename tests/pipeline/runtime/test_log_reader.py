@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.runtime import log_reader
-from pipeline.runtime.log_reader import Log, Span, Told
+from pipeline.runtime.log_reader import Log, ProgressPrinter, Span
 from pipeline.runtime.settings import Settings
 from schemas.topics import CALLS, POLICY
 from tests.examples import examples
@@ -124,8 +124,8 @@ def test_progress_is_printed_at_intervals(
     """Every 2 s, and not for a span that is read."""
     now = [0.0]
     monkeypatch.setattr(log_reader, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    told = Told()
+    printer = ProgressPrinter()
     for now[0], done in ((1.9, 1_000), (2.0, 2_000), (3.0, 3_000), (4.0, 4_000), (9.0, 5_000)):
-        told("calls, partition 3", done, 5_000)
+        printer("calls, partition 3", done, 5_000)
     lines = capsys.readouterr().err.splitlines()
     assert [f"flexcapture: calls, partition 3: {n},000 of 5,000 read" for n in (2, 4)] == lines

@@ -44,8 +44,8 @@ class CallDouble:
     def report(self, stream_sid: str, milestone: str) -> None:
         """Twilio's status callback reports a media stream: `stopped` or `error`."""
         before = self.reports.get(stream_sid) or ReportedStream(stream_sid, facts(), {})
-        told = {**before.milestones, milestone: self.now}
-        self.reports[stream_sid] = replace(before, milestones=told)
+        milestones = {**before.milestones, milestone: self.now}
+        self.reports[stream_sid] = replace(before, milestones=milestones)
         self.tell_call()
 
     def tell_call(self) -> None:

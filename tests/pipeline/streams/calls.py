@@ -50,7 +50,7 @@ def call(
 ) -> Call:
     """A version of a call, its derived fields filled in; `more` are facts of the task."""
     known = {"direction": direction, "customer_call_sid": customer_call_sid, "channel": "voice"}
-    told = {k: v for k, v in {**known, **more}.items() if v is not None}
+    stated = {k: v for k, v in {**known, **more}.items() if v is not None}
     times = [at for r in reservations for at in r.milestones.values()] or [0]
     bare = Call(
         task_sid=task_sid,
@@ -61,7 +61,7 @@ def call(
         first_event_at=min(times),
         latest_event_at=max(times),
         latest_arrival_at=max(times),
-        facts=facts(**told),
+        facts=facts(**stated),
         milestones=milestones or {},
         reservations=reservations,
         transfers=transfers,

@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from pipeline.calls.lifetime import hear_fetched
+from pipeline.calls.lifetime import apply_fetched
 from pipeline.calls.merge import Folded, fold
 from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.streams.manager import Next, on_record, on_tick
@@ -37,7 +37,7 @@ class Manager:
         self.history = history
         self.call: Call | None = None
         self.state: CallStreams | None = None
-        self.told: list[object] = []
+        self.outputs: list[object] = []
         self._handled = 0
 
     def hear(self, story: Story, at: int) -> "Manager":
@@ -67,8 +67,8 @@ class Manager:
             question.call_sid, None, None, None, "", 1, T0 + at, start, to, "outbound-api", label,
         )  # fmt: skip
         self._take(on_record(TASK, self.state, answer, self.history, T0 + at))
-        for told in self.of(LegFetched):
-            heard = hear_fetched(self.call, told, T0 + at)
+        for record in self.of(LegFetched):
+            heard = apply_fetched(self.call, record, T0 + at)
             assert isinstance(heard.state, Call)
             self.call = heard.state
             self._version(at)
@@ -93,9 +93,9 @@ class Manager:
         return self._take(on_tick(self.state, self.history, T0 + at))
 
     def _take(self, step: Next) -> "Manager":
-        self.state, self.told = step.state, [*step.told]
+        self.state, self.outputs = step.state, [*step.outputs]
         return self
 
     def of(self, kind: type[T]) -> list[T]:
-        """What the latest step told, of that class."""
-        return [told for told in self.told if isinstance(told, kind)]
+        """Return the outputs of the latest step that are of that class."""
+        return [record for record in self.outputs if isinstance(record, kind)]

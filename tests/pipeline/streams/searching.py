@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pipeline.streams.manager import Told, on_record, on_tick
+from pipeline.streams.manager import OutputRecord, on_record, on_tick
 from schemas.records import (
     Call,
     CallStreams,
@@ -30,25 +30,25 @@ class Search:
     now: int = T
     state: CallStreams | None = None
     asked: list[int] = field(default_factory=list)
-    told: list[Told] = field(default_factory=list)
+    outputs: list[OutputRecord] = field(default_factory=list)
 
     def see(self, version: Call | None = None) -> None:
         """A version of the call comes."""
         self.version = version or self.version
         step = on_record(TASK, self.state, self.version, HISTORY, self.now)
-        self._take(step.state, step.told)
+        self._take(step.state, step.outputs)
 
     def tick(self, ms: int = 1_000) -> None:
         """Time passes."""
         self.now += ms
         assert self.state is not None
         step = on_tick(self.state, HISTORY, self.now)
-        self._take(step.state, step.told)
+        self._take(step.state, step.outputs)
 
     def hear(self, answer: CommandAnswered) -> None:
         """The adapter answers."""
         step = on_record(TASK, self.state, answer, HISTORY, self.now)
-        self._take(step.state, step.told)
+        self._take(step.state, step.outputs)
 
     def sign(self, number: int) -> None:
         """An event shows another leg."""
@@ -60,14 +60,14 @@ class Search:
         for _ in range(seconds):
             self.tick()
 
-    def of(self, kind: type) -> list[Told]:
+    def of(self, kind: type) -> list[OutputRecord]:
         """The outputs of that kind."""
-        return [told for told in self.told if isinstance(told, kind)]
+        return [record for record in self.outputs if isinstance(record, kind)]
 
-    def _take(self, state: CallStreams | None, told: Iterable[Told]) -> None:
+    def _take(self, state: CallStreams | None, outputs: Iterable[OutputRecord]) -> None:
         self.state = state
-        self.told += told
-        for each in told:
+        self.outputs += outputs
+        for each in outputs:
             if isinstance(each, FindConference):
                 self.asked.append(self.now)
                 if self.outcome is not None:
@@ -83,4 +83,4 @@ def answer(start: StartDuplicateStream, outcome: str, detail: str) -> CommandAns
 
 def changed(search: Search) -> list[MediaStreamChanged]:
     """The changes of media streams."""
-    return [told for told in search.told if isinstance(told, MediaStreamChanged)]
+    return [record for record in search.outputs if isinstance(record, MediaStreamChanged)]

@@ -55,9 +55,9 @@ def test_a_start_that_was_done_awaits_its_gateway(
     sid: str | None, wait: int, phase: StreamPhase
 ) -> None:
     """5 s; 2 s if Twilio only said that there is one of this name. What it named is kept."""
-    told = after(of(one(STARTING, phase)), replace(DONE, stream_sid=sid))
-    assert (STARTING, StreamPhase.ANSWERED, T + wait) == (told.state, told.phase, told.due_at)
-    assert (CUSTOMER_LEG, sid, "n") == (told.call_sid, told.stream_sid, told.name)
+    stream = after(of(one(STARTING, phase)), replace(DONE, stream_sid=sid))
+    assert (STARTING, StreamPhase.ANSWERED, T + wait) == (stream.state, stream.phase, stream.due_at)
+    assert (CUSTOMER_LEG, sid, "n") == (stream.call_sid, stream.stream_sid, stream.name)
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,8 @@ def test_a_start_that_was_done_awaits_its_gateway(
 )
 def test_an_answer_that_is_not_awaited_changes_no_deadline(phase: StreamPhase) -> None:
     """It is a repeated one; the SIDs in it are taken."""
-    told = after(of(one(STARTING, phase)), DONE)
-    assert (phase, T + 9_000, SID) == (told.phase, told.due_at, told.stream_sid)
+    stream = after(of(one(STARTING, phase)), DONE)
+    assert (phase, T + 9_000, SID) == (stream.phase, stream.due_at, stream.stream_sid)
 
 
 def test_what_a_gateway_said_is_not_replaced_by_an_answer() -> None:
@@ -91,9 +91,9 @@ def test_without_an_attempt_no_answer_is_awaited() -> None:
 def test_a_start_that_was_done_after_all_is_stopped() -> None:
     """The stop before it found nothing, and the media stream counted as over."""
     over = one(StreamState.STOPPED, StreamPhase.QUIET, due_at=None)
-    told = after(of(over), DONE, T + 50)
-    assert (STOPPING, SID, T + 50) == (told.state, told.stream_sid, told.due_at)
-    assert WHY.text == told.reason
+    stream = after(of(over), DONE, T + 50)
+    assert (STOPPING, SID, T + 50) == (stream.state, stream.stream_sid, stream.due_at)
+    assert WHY.text == stream.reason
     closed = replace(over, closed=True)
     assert StreamState.STOPPED == after(of(closed), DONE).state
     assert StreamState.STOPPED == after(of(over), answer("failed")).state
@@ -103,37 +103,45 @@ def test_a_start_that_was_done_after_all_is_stopped() -> None:
 def test_a_failed_start_is_repeated_later(attempt: int, wait: int) -> None:
     """Each pause is longer."""
     event = answer("failed", command=start_command_id(TASK, 1, attempt))
-    told = after(of(one(STARTING, attempt=attempt)), event)
-    assert (STARTING, StreamPhase.BACKING_OFF, T + wait) == (told.state, told.phase, told.due_at)
+    stream = after(of(one(STARTING, attempt=attempt)), event)
+    assert (STARTING, StreamPhase.BACKING_OFF, T + wait) == (
+        stream.state,
+        stream.phase,
+        stream.due_at,
+    )
 
 
 def test_the_third_failure_gives_the_generation_up() -> None:
     """What may run under its name is stopped; the next generation waits as after a failure."""
     event = answer("failed", command=start_command_id(TASK, 1, 3))
     state = answered(of(one(STARTING, attempt=3)), event, T)
-    (told,) = state.media_streams
-    assert (StreamState.FAILED, StreamPhase.BACKING_OFF, T) == (told.state, told.phase, told.due_at)
+    (stream,) = state.media_streams
+    assert (StreamState.FAILED, StreamPhase.BACKING_OFF, T) == (
+        stream.state,
+        stream.phase,
+        stream.due_at,
+    )
     assert ("failed: Twilio refused it (because)", ReasonCode.TWILIO_REFUSED) == (
-        told.reason, told.reason_code,
+        stream.reason, stream.reason_code,
     )  # fmt: skip
     assert 1 == state.failures
 
 
 def test_a_superseded_start_is_repeated_after_a_second() -> None:
     """By a command that was sent before a crash."""
-    told = after(
+    stream = after(
         of(one(STARTING, attempt=9)), answer("superseded", command=start_command_id(TASK, 1, 9))
     )
-    assert (StreamPhase.BACKING_OFF, T + 1_000) == (told.phase, told.due_at)
+    assert (StreamPhase.BACKING_OFF, T + 1_000) == (stream.phase, stream.due_at)
 
 
 def test_without_a_conference_the_start_failed_and_nothing_must_be_stopped() -> None:
     """And it delays no later one: the search for a conference has pauses of its own."""
     state = answered(of(one(STARTING)), answer("no-conference"), T)
-    (told,) = state.media_streams
-    assert (StreamState.FAILED, "failed: because") == (told.state, told.reason)
-    assert ReasonCode.NO_CONFERENCE == told.reason_code
-    assert is_over(told)
+    (stream,) = state.media_streams
+    assert (StreamState.FAILED, "failed: because") == (stream.state, stream.reason)
+    assert ReasonCode.NO_CONFERENCE == stream.reason_code
+    assert is_over(stream)
     assert 0 == state.failures
 
 
@@ -160,8 +168,12 @@ def test_a_start_that_expired(
     hung up, most likely; whether Twilio was asked at all, and said so, matters."""
     before = one(StreamState.STOPPED, generation=7, call_sid=leg, opened_at=opened_at, due_at=None)
     own = one(STARTING, call_sid=leg)
-    told = answered(of(before, own), event, T).media_streams[1]
-    assert (STARTING, StreamPhase.BACKING_OFF, T + wait) == (told.state, told.phase, told.due_at)
+    stream = answered(of(before, own), event, T).media_streams[1]
+    assert (STARTING, StreamPhase.BACKING_OFF, T + wait) == (
+        stream.state,
+        stream.phase,
+        stream.due_at,
+    )
 
 
 @pytest.mark.parametrize(
@@ -198,19 +210,19 @@ def test_the_named_leg_of_an_earlier_inbound_call_is_given_up(
     case = GONE | change
     own = one(STARTING, call_sid=case.pop("leg"))
     is_inbound = bool(case.pop("inbound"))
-    told = after(of(own), replace(EXPIRED, **case), inbound=is_inbound)  # type: ignore[arg-type]
-    assert is_given_up == (StreamState.FAILED == told.state)
+    stream = after(of(own), replace(EXPIRED, **case), inbound=is_inbound)  # type: ignore[arg-type]
+    assert is_given_up == (StreamState.FAILED == stream.state)
     if is_given_up:
-        assert ReasonCode.LEG_NOT_IN_PROGRESS == told.reason_code
-        assert is_over(told)
+        assert ReasonCode.LEG_NOT_IN_PROGRESS == stream.reason_code
+        assert is_over(stream)
 
 
 def test_a_leg_that_was_streamed_is_not_of_an_earlier_call() -> None:
     """It rings no more; it may have hung up, and is asked for again."""
     before = one(StreamState.STOPPED, generation=7, call_sid=CUSTOMER_LEG, opened_at=T, due_at=None)
     own = one(STARTING, call_sid=CUSTOMER_LEG)
-    told = answered(of(before, own), EXPIRED, T, inbound=True).media_streams[1]
-    assert STARTING == told.state
+    stream = answered(of(before, own), EXPIRED, T, inbound=True).media_streams[1]
+    assert STARTING == stream.state
 
 
 def stop_answer(outcome: str, attempt: int = 1) -> CommandAnswered:
@@ -219,33 +231,37 @@ def stop_answer(outcome: str, attempt: int = 1) -> CommandAnswered:
 
 def test_a_stop_of_what_no_gateway_had_ends_it() -> None:
     """No other process will report its end."""
-    told = after(of(one(STOPPING)), stop_answer("done"))
-    assert StreamState.STOPPED == told.state
-    assert is_over(told)
-    assert not told.closed
+    stream = after(of(one(STOPPING)), stop_answer("done"))
+    assert StreamState.STOPPED == stream.state
+    assert is_over(stream)
+    assert not stream.closed
 
 
 @pytest.mark.parametrize(("attempt", "wait"), [(1, 2_000), (3, 2_000), (4, 4_000), (9, 15_000)])
 def test_a_stop_of_what_runs_awaits_the_gateways_report(attempt: int, wait: int) -> None:
     """Two seconds; longer if stops were sent before."""
     own = one(STOPPING, stop_attempt=attempt, opened_at=T)
-    told = after(of(own), stop_answer("done", attempt))
-    assert (STOPPING, StreamPhase.ANSWERED, T + wait) == (told.state, told.phase, told.due_at)
+    stream = after(of(own), stop_answer("done", attempt))
+    assert (STOPPING, StreamPhase.ANSWERED, T + wait) == (stream.state, stream.phase, stream.due_at)
 
 
 def test_a_stop_of_what_a_gateway_has_closed_is_the_end() -> None:
     """Both have said it."""
-    told = after(of(one(STOPPING, opened_at=T, closed=True)), stop_answer("done"))
-    assert StreamState.STOPPED == told.state
-    assert is_over(told)
+    stream = after(of(one(STOPPING, opened_at=T, closed=True)), stop_answer("done"))
+    assert StreamState.STOPPED == stream.state
+    assert is_over(stream)
 
 
 @pytest.mark.parametrize(("attempt", "wait"), [(1, 500), (2, 1_000), (5, 8_000)])
 @pytest.mark.parametrize("outcome", ["failed", "expired", "superseded"])
 def test_a_stop_that_was_not_done_is_repeated(outcome: str, attempt: int, wait: int) -> None:
     """For ever, ever more slowly."""
-    told = after(of(one(STOPPING, stop_attempt=attempt)), stop_answer(outcome, attempt))
-    assert (STOPPING, StreamPhase.BACKING_OFF, T + wait) == (told.state, told.phase, told.due_at)
+    stream = after(of(one(STOPPING, stop_attempt=attempt)), stop_answer(outcome, attempt))
+    assert (STOPPING, StreamPhase.BACKING_OFF, T + wait) == (
+        stream.state,
+        stream.phase,
+        stream.due_at,
+    )
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_a_task_without_a_call_starts_nothing(version: Call, outcome: str) -> No
     pauses = [b - a for a, b in pairwise(search.asked)]
     assert all(b >= a - 1_000 for a, b in pairwise(pauses))
     assert not search.of(StartDuplicateStream | StopDuplicateStream | MediaStreamChanged)
-    assert ["record"] == [t.decision for t in search.told if isinstance(t, RecordingDecided)]
+    assert ["record"] == [t.decision for t in search.outputs if isinstance(t, RecordingDecided)]
     assert search.state is not None
     assert () == search.state.media_streams
 
@@ -68,8 +68,8 @@ def test_no_restart_begins_anew(data: st.DataObject, version: Call) -> None:
             search.see()
         kept = search.state
         search.tick(data.draw(st.integers(1, 3_000)))
-    ids = dict.fromkeys(t.command_id for t in search.told if isinstance(t, FindConference))
-    at = {t.command_id: t.issued_at for t in search.told if isinstance(t, FindConference)}
+    ids = dict.fromkeys(t.command_id for t in search.outputs if isinstance(t, FindConference))
+    at = {t.command_id: t.issued_at for t in search.outputs if isinstance(t, FindConference)}
     assert early([at[name] for name in ids]) <= MAX_EARLY
 
 

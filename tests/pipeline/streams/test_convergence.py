@@ -165,9 +165,9 @@ class AnythingGoes(RuleBasedStateMachine):
         expected = 1 if world.wanted else 0
         assert expected == len(world.sockets), (world.sockets, world.media_streams)
         assert list(world.sockets) == world.of_state("running")
-        told = (*world.decided, *world.issued, *world.asked, *world.told)
-        assert {each.reason_code for each in told} <= set(ReasonCode)
-        assert {each.cause_event_id for each in told} <= {"e", None}
+        records = (*world.decided, *world.issued, *world.asked, *world.changes)
+        assert {each.reason_code for each in records} <= set(ReasonCode)
+        assert {each.cause_event_id for each in records} <= {"e", None}
         if world.state is not None:
             self._is_at_rest()
 

@@ -113,13 +113,13 @@ def test_a_kill_changes_nothing(
 
 
 def _decisions(world: World) -> list[str]:
-    """What was decided, one after the other; what was told twice is told once."""
-    told = {(decided.at, decided.decision) for decided in world.decided}
-    return [decision for _, decision in sorted(told)]
+    """Return the decisions in order. One that was published twice occurs once."""
+    decisions = {(decided.at, decided.decision) for decided in world.decided}
+    return [decision for _, decision in sorted(decisions)]
 
 
 def _ran(world: World) -> set[int]:
-    return {changed.generation for changed in world.told if changed.state == "running"}
+    return {changed.generation for changed in world.changes if changed.state == "running"}
 
 
 def test_a_start_of_which_nothing_else_came_out_is_taken_on() -> None:

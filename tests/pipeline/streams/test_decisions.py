@@ -119,9 +119,9 @@ def test_they_are_the_stream_managers_decisions(happened: list[tuple[str, int]])
                 step = decisions.on_tick(ours, HISTORY, now)
                 ours, published = step.state, [*published, *step.published]
             if theirs is not None:
-                told = manager.on_tick(theirs, HISTORY, now)
-                theirs = told.state
-                managed += [r for r in told.told if isinstance(r, RecordingDecided)]
+                step = manager.on_tick(theirs, HISTORY, now)
+                theirs = step.state
+                managed += [r for r in step.outputs if isinstance(r, RecordingDecided)]
             continue
         times |= {"accepted": now} if kind == "accept" else {}
         times |= {"wrapup": now} if kind == "leave" else {}
@@ -129,7 +129,7 @@ def test_they_are_the_stream_managers_decisions(happened: list[tuple[str, int]])
         known = later(known, reservations=(reservation(ANN, **times),), milestones=ended)
         step = decisions.on_call(TASK, ours, known, HISTORY, now)
         ours, published = step.state, [*published, *step.published]
-        told = manager.on_record(TASK, theirs, known, HISTORY, now)
-        theirs = told.state
-        managed += [r for r in told.told if isinstance(r, RecordingDecided)]
+        step = manager.on_record(TASK, theirs, known, HISTORY, now)
+        theirs = step.state
+        managed += [r for r in step.outputs if isinstance(r, RecordingDecided)]
     assert managed == published

@@ -16,7 +16,7 @@ def test_streams_of_a_gateway_that_died_and_is_back_are_started_again_at_once() 
     world.hear_all()
 
     assert 2 == world.issued[-1].generation
-    assert "ended: its gateway died and started again" == world.told[-2].reason
+    assert "ended: its gateway died and started again" == world.changes[-2].reason
 
 
 def test_a_stream_that_was_on_its_way_to_a_dead_gateway_starts_anew_when_it_is_back() -> None:

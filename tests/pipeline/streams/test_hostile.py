@@ -102,7 +102,7 @@ class Running:
         self._call: Any = None
         self._state: CallStreams | None = None
         self.now = T0
-        self.told: list[object] = []
+        self.outputs: list[object] = []
 
     def deliver(self, events: list[CtiEvent]) -> None:
         """Deliver the events, and let a second pass after each."""
@@ -125,7 +125,7 @@ class Running:
     def _hear(self, step: Any) -> None:
         self._state = step.state
         records = list(dict.fromkeys(output.record for output in step.outputs))
-        self.told += records
+        self.outputs += records
         for record in records:
             if isinstance(record, StartDuplicateStream):
                 self._start(record)
@@ -157,10 +157,10 @@ def test_attributes_alone_never_end_a_recording(
     running.deliver(begun)
     running.deliver(later)
 
-    decisions = [t.decision for t in running.told if isinstance(t, RecordingDecided)]
-    starts = [t for t in running.told if isinstance(t, StartDuplicateStream)]
+    decisions = [t.decision for t in running.outputs if isinstance(t, RecordingDecided)]
+    starts = [t for t in running.outputs if isinstance(t, StartDuplicateStream)]
     assert decisions == ["record"]
-    assert not [t for t in running.told if isinstance(t, StopDuplicateStream)]
+    assert not [t for t in running.outputs if isinstance(t, StopDuplicateStream)]
     assert len(starts) == 1
     assert starts[0].call_sid in (CUSTOMER_LEG, None)
 
@@ -176,7 +176,7 @@ def test_a_leg_that_attributes_name_later_is_never_started_unasked(
     accepted = replace(begun[-1], arrived_at=later[-1].arrived_at)
     running = Running("ann@example.com")
     running.deliver([*begun[:-1], *later[:-1], accepted, later[-1]])
-    starts = [t for t in running.told if isinstance(t, StartDuplicateStream)]
+    starts = [t for t in running.outputs if isinstance(t, StartDuplicateStream)]
     assert {start.call_sid for start in starts} <= {CUSTOMER_LEG, None}
 
 
@@ -186,4 +186,4 @@ def test_ann_is_told_by_a_story() -> None:
         story.reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
         running = Running("ann@example.com")
         running.deliver(story.events)
-        assert [t for t in running.told if isinstance(t, StartDuplicateStream)], Story
+        assert [t for t in running.outputs if isinstance(t, StartDuplicateStream)], Story

@@ -165,7 +165,7 @@ def test_a_worker_is_known_by_the_ends_that_other_calls_named() -> None:
 
 @pytest.mark.parametrize("repeat", [1, 3])
 def test_an_answer_that_is_read_again_changes_nothing(repeat: int) -> None:
-    """The tracker is told again, and its call stays the same."""
+    """The tracker gets the record again, and its call stays the same."""
     _, manager = running()
     [question] = manager.tick(5_000).of(FetchLeg)
     manager.answer(5_100, question, "client:ann_40example_2Ecom")

@@ -54,16 +54,16 @@ class Talk:
 
     def _step(self, step: Next) -> None:
         before, self.state = self.state, step.state
-        for told in step.told:
-            if isinstance(told, VerifyLeg):
-                self.asked.append(told)
-            if isinstance(told, StartDuplicateStream):
-                self.started.append(told)
-            if isinstance(told, FindConference):
-                self.sought.append(told)
-            if isinstance(told, RecordingDecided):
+        for record in step.outputs:
+            if isinstance(record, VerifyLeg):
+                self.asked.append(record)
+            if isinstance(record, StartDuplicateStream):
+                self.started.append(record)
+            if isinstance(record, FindConference):
+                self.sought.append(record)
+            if isinstance(record, RecordingDecided):
                 last = None if before is None else before.decision
-                now = RecordingDecision(told.decision)
+                now = RecordingDecision(record.decision)
                 self.decisions.add((None if last is None else RecordingDecision(last), now))
         known = {} if before is None else {c.call_sid: LegResult(c.result) for c in before.legs}
         for check in () if step.state is None else step.state.legs:

@@ -55,9 +55,9 @@ def _running(version: Call) -> CallStreams:
 
 def test_an_accepted_call_is_decided_and_started_in_one_step() -> None:
     """Decision first, then the command with all that tells the leg, then the stream's state."""
-    told = _seen(None, call(ACTIVE, customer="+15550100"), T).told
+    outputs = _seen(None, call(ACTIVE, customer="+15550100"), T).outputs
 
-    decided, start, changed = told
+    decided, start, changed = outputs
     assert isinstance(decided, RecordingDecided)
     assert isinstance(start, StartDuplicateStream)
     assert isinstance(changed, MediaStreamChanged)
@@ -72,19 +72,19 @@ def test_an_accepted_call_is_decided_and_started_in_one_step() -> None:
 def test_an_outbound_call_is_started_without_a_leg() -> None:
     """Once Twilio lists a conference, in which the adapter is to look for it."""
     step = _seen(None, call(ACTIVE, direction="outbound", customer_call_sid=None), T)
-    assert not [t for t in step.told if isinstance(t, StartDuplicateStream | MediaStreamChanged)]
-    [find] = [t for t in step.told if isinstance(t, FindConference)]
-    told = on_record(TASK, step.state, listed(find, T + 50), HISTORY, T + 50).told
+    assert not [t for t in step.outputs if isinstance(t, StartDuplicateStream | MediaStreamChanged)]
+    [find] = [t for t in step.outputs if isinstance(t, FindConference)]
+    outputs = on_record(TASK, step.state, listed(find, T + 50), HISTORY, T + 50).outputs
 
-    start = next(t for t in told if isinstance(t, StartDuplicateStream))
+    start = next(t for t in outputs if isinstance(t, StartDuplicateStream))
     assert (None, "outbound") == (start.call_sid, start.direction)
 
 
 def test_the_leaving_of_the_last_agent_stops_the_stream() -> None:
     """One stop, with the reason that the decision has."""
-    told = _seen(_running(call(ACTIVE)), call(GONE, revision=2), T + 5_100).told
+    outputs = _seen(_running(call(ACTIVE)), call(GONE, revision=2), T + 5_100).outputs
 
-    decided, stop, _ = told
+    decided, stop, _ = outputs
     assert isinstance(stop, StopDuplicateStream)
     assert "stopped: last monitored agent left" == decided.reason == stop.reason
     assert "MZ1" == stop.stream_sid
@@ -95,15 +95,15 @@ def test_a_transfer_between_monitored_agents_keeps_the_one_stream() -> None:
     carol = reservation(CAROL, created=T + 4_000)
     there = reservation(CAROL, created=T + 4_000, accepted=T + 9_000)
     state = _running(call(ACTIVE))
-    told: list[object] = []
+    outputs: list[object] = []
     begun = (transfer(initiated=T + 3_900),)
     for revision, parties in enumerate([(ACTIVE, carol), (GONE, carol), (GONE, there)], 2):
         version = call(*parties, revision=revision, transfers=begun)
         step = _seen(state, version, T + 3_000 * revision)
         assert step.state is not None
-        state, told = step.state, [*told, *step.told]
+        state, outputs = step.state, [*outputs, *step.outputs]
 
-    assert [] == told
+    assert [] == outputs
 
 
 def test_what_the_manager_told_of_records_to_come_again_lets_no_time_pass() -> None:
@@ -115,7 +115,7 @@ def test_what_the_manager_told_of_records_to_come_again_lets_no_time_pass() -> N
     assert state is not None
     own = MediaStreamChanged(TASK, 2, None, None, None, "starting", "", T + 9_000)
 
-    assert () != on_tick(state, HISTORY, own.at).told
+    assert () != on_tick(state, HISTORY, own.at).outputs
     assert Next(state) == on_own(state, own, HISTORY)
 
 
@@ -124,11 +124,11 @@ def test_a_leaving_during_a_transfer_that_is_learned_late_gets_its_second() -> N
     begun = (transfer(initiated=T + 3_900),)
     state = _running(call(ACTIVE, transfers=begun))
     late = _seen(state, call(GONE, revision=2, transfers=begun), T + 10_000)
-    assert [] == [t for t in late.told if isinstance(t, RecordingDecided | StopDuplicateStream)]
+    assert [] == [t for t in late.outputs if isinstance(t, RecordingDecided | StopDuplicateStream)]
     assert late.state is not None
     early = on_tick(late.state, HISTORY, T + 10_999)
-    assert [] == [t for t in early.told if isinstance(t, RecordingDecided | StopDuplicateStream)]
-    decided, stop, _ = on_tick(late.state, HISTORY, T + 11_000).told
+    assert [] == [t for t in early.outputs if isinstance(t, RecordingDecided | StopDuplicateStream)]
+    decided, stop, _ = on_tick(late.state, HISTORY, T + 11_000).outputs
     assert isinstance(decided, RecordingDecided)
     assert isinstance(stop, StopDuplicateStream)
 
@@ -146,17 +146,19 @@ def test_the_second_of_a_transfer_begins_anew_after_each_agent() -> None:
     ]:
         step = _seen(state, version, now)
         state = step.state
-    assert [] == [t for t in step.told if isinstance(t, RecordingDecided)]
+    assert [] == [t for t in step.outputs if isinstance(t, RecordingDecided)]
 
 
 def test_a_recording_that_began_before_a_crash_is_stopped_for_its_readers() -> None:
     """A tick decided to record; after the crash the call's last version is read before that
-    decision: readers of decisions are told that the recording is over."""
+    decision: readers of decisions must learn that the recording is over."""
     state = _seen(None, call(GONE, revision=2), T + 6_000).state
     assert state is not None
     begun = RecordingDecided(TASK, T + 4_000, "record", "monitored agent is active", 1)
 
-    [stopped] = [t for t in on_own(state, begun, HISTORY).told if isinstance(t, RecordingDecided)]
+    [stopped] = [
+        t for t in on_own(state, begun, HISTORY).outputs if isinstance(t, RecordingDecided)
+    ]
     assert "stop" == stopped.decision
     ended = replace(begun, decision="stop")
     assert Next(state) == on_own(state, ended, HISTORY)
@@ -169,9 +171,9 @@ def test_an_outbound_call_without_a_leg_is_not_started_on_a_stray_stream() -> No
     state = on_record(TASK, None, stray, HISTORY, T).state
     step = _seen(state, version, T + 100)
 
-    [find] = [t for t in step.told if isinstance(t, FindConference)]
-    told = on_record(TASK, step.state, listed(find, T + 150), HISTORY, T + 150).told
-    assert [None] == [t.call_sid for t in told if isinstance(t, StartDuplicateStream)]
+    [find] = [t for t in step.outputs if isinstance(t, FindConference)]
+    outputs = on_record(TASK, step.state, listed(find, T + 150), HISTORY, T + 150).outputs
+    assert [None] == [t.call_sid for t in outputs if isinstance(t, StartDuplicateStream)]
 
 
 def test_an_older_version_changes_nothing() -> None:
@@ -180,7 +182,7 @@ def test_an_older_version_changes_nothing() -> None:
     step = _seen(state, call(ACTIVE, revision=1), T + 6_000)
 
     assert step.state is state
-    assert () == step.told
+    assert () == step.outputs
 
 
 def test_a_tick_from_the_past_changes_nothing() -> None:
@@ -205,9 +207,9 @@ def test_a_call_is_forgotten_hours_after_its_end() -> None:
 def test_a_stream_of_an_unknown_call_is_stopped() -> None:
     """A gateway accepted a media stream that was not requested here."""
     opened = MediaStreamOpened("MZ9", CUSTOMER_LEG, TASK, None, 3, "g1", 1, T)
-    told = on_record(TASK, None, opened, HISTORY, T).told
+    outputs = on_record(TASK, None, opened, HISTORY, T).outputs
 
-    assert ["MZ9"] == [t.stream_sid for t in told if isinstance(t, StopDuplicateStream)]
+    assert ["MZ9"] == [t.stream_sid for t in outputs if isinstance(t, StopDuplicateStream)]
 
 
 @given(st.permutations([0, 1, 2, 3]), st.lists(st.integers(0, 3), max_size=4))
@@ -247,7 +249,7 @@ def test_decisions_of_one_moment_can_be_told_apart(steps: list[int]) -> None:
         for version in (here, call(*gone, revision=2 * number + 2)):
             step = on_record(TASK, state, version, history, now)
             state = step.state
-            decided += [t for t in step.told if isinstance(t, RecordingDecided)]
+            decided += [t for t in step.outputs if isinstance(t, RecordingDecided)]
             assert on_record(TASK, state, version, history, now) == Next(state)
     times = [each.at for each in decided]
     assert len(decided) > 1
@@ -267,5 +269,7 @@ def test_a_stopped_stream_waits_for_the_next_agent_to_accept() -> None:
     carol = reservation(CAROL, created=T + 5_500, accepted=T + 9_000)
     talking = _seen(ringing.state, call(GONE, carol, revision=4), T + 9_100)
 
-    assert not [t for t in ringing.told if isinstance(t, StartDuplicateStream | RecordingDecided)]
-    assert [2] == [t.generation for t in talking.told if isinstance(t, StartDuplicateStream)]
+    assert not [
+        t for t in ringing.outputs if isinstance(t, StartDuplicateStream | RecordingDecided)
+    ]
+    assert [2] == [t.generation for t in talking.outputs if isinstance(t, StartDuplicateStream)]

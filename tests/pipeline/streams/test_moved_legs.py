@@ -99,7 +99,7 @@ def test_a_confirmed_leg_that_moved_to_another_call_is_stopped_and_its_recording
     assert questions(on_tick(still, HISTORY, T + 60_000)) == []
 
     moved = verified(step.state, "moved", T + 400, 2)
-    [stop] = [t for t in moved.told if isinstance(t, StopDuplicateStream)]
+    [stop] = [t for t in moved.outputs if isinstance(t, StopDuplicateStream)]
     assert stop.reason == MOVED_LEG.text
 
 
@@ -135,7 +135,7 @@ def test_a_leg_that_came_back_is_confirmed_and_may_move_again() -> None:
     state = verified(started().state, "confirmed", T + 200).state
     step = on_record(TASK, state, shown(call(ACTIVE), T + 250), HISTORY, T + 300)
     step = verified(step.state, "moved", T + 400, 2)
-    [find] = [told for told in step.told if isinstance(told, FindConference)]
+    [find] = [record for record in step.outputs if isinstance(record, FindConference)]
     step = on_record(TASK, step.state, listed(find, T + 450), HISTORY, T + 450)
     found = answer("start", 2, 1, "done", CUSTOMER_LEG)
     step = on_record(TASK, step.state, found, HISTORY, T + 500)
@@ -147,7 +147,7 @@ def test_a_leg_that_came_back_is_confirmed_and_may_move_again() -> None:
     [question] = questions(step)
     assert question.command_id.endswith(":3")
     moved = verified(step.state, "moved", T + 700, 3)
-    [stop] = [told for told in moved.told if isinstance(told, StopDuplicateStream)]
+    [stop] = [record for record in moved.outputs if isinstance(record, StopDuplicateStream)]
     assert (stop.generation, stop.reason) == (2, MOVED_LEG.text)
 
 
@@ -155,8 +155,8 @@ def test_an_answer_to_a_start_that_is_over_confirms_nothing() -> None:
     """It comes again after the leg has moved to another call."""
     state = found_there().state
     step = on_record(TASK, state, shown_of(FOUND), HISTORY, T + 300)
-    told = answer("verify", 1, 1, "moved", FOUND)
-    state = on_record(TASK, step.state, told, HISTORY, T + 400).state
+    reply = answer("verify", 1, 1, "moved", FOUND)
+    state = on_record(TASK, step.state, reply, HISTORY, T + 400).state
     again = on_record(TASK, state, answer("start", 1, 1, "done", FOUND), HISTORY, T + 500).state
     assert again is not None
     assert [check.result for check in again.legs] == ["moved"]

@@ -59,7 +59,7 @@ def causes(step: Next) -> set[tuple[str, str | None, str | None, str | None]]:
     """Type, code, event and reservation of each record."""
     return {
         (type(each).__name__, each.reason_code, each.cause_event_id, each.reservation_sid)
-        for each in step.told
+        for each in step.outputs
         if isinstance(each, Caused)
     }
 
@@ -73,7 +73,7 @@ def test_a_start_and_its_decision_name_the_event_and_the_reservation() -> None:
         ("StartDuplicateStream", code, "accepted", "WRann"),
         ("MediaStreamChanged", code, "accepted", "WRann"),
     } == causes(step)
-    decided, start, changed = step.told
+    decided, start, changed = step.outputs
     assert isinstance(decided, RecordingDecided)
     assert isinstance(start, StartDuplicateStream)
     assert isinstance(changed, MediaStreamChanged)
@@ -97,7 +97,7 @@ def test_a_later_version_that_changes_nothing_leaves_the_decision_its_event() ->
     state = taken(running(), later, T + 10_000).state
     step = taken(state, CLOSED, T + 20_000)
     assert ("MediaStreamChanged", "socket-dropped", "accepted", "WRann") in causes(step)
-    [start] = [each for each in step.told if isinstance(each, StartDuplicateStream)]
+    [start] = [each for each in step.outputs if isinstance(each, StartDuplicateStream)]
     assert (2, "accepted", T) == (start.generation, start.cause_event_id, start.decided_at)
     assert "monitored-agent-active" == start.reason_code
 
@@ -107,7 +107,7 @@ def test_a_decision_by_the_list_has_the_latest_event_before_it() -> None:
     off = RecordingPolicy(2, T, T + 9_000, (), True, True)
     history = PolicyHistory.of([RecordingPolicy(1, 0, 0, (ANN,), True, True), off])
     step = on_tick(running(), history, T + 9_500)
-    decided = step.told[0]
+    decided = step.outputs[0]
     assert isinstance(decided, RecordingDecided)
     assert ("accepted", 2) == (decided.cause_event_id, decided.policy_version)
     assert ("agent-off-list", "WRann") == (decided.reason_code, decided.reservation_sid)
@@ -116,11 +116,13 @@ def test_a_decision_by_the_list_has_the_latest_event_before_it() -> None:
 def test_questions_say_why_they_are_asked() -> None:
     """Whose leg it is, whether it belongs to the call, whether there is a conference."""
     unconfirmed = replace(running(), legs=())
-    [verify] = [e for e in on_tick(unconfirmed, HISTORY, T + 99).told if isinstance(e, VerifyLeg)]
+    [verify] = [
+        e for e in on_tick(unconfirmed, HISTORY, T + 99).outputs if isinstance(e, VerifyLeg)
+    ]
     assert ("leg-unconfirmed", "accepted") == (verify.reason_code, verify.cause_event_id)
     outbound = call(ACTIVE, direction="outbound", customer_call_sid=None)
-    told = taken(None, caused_by(outbound, "accepted"), T).told
-    [find] = [each for each in told if isinstance(each, FindConference)]
+    outputs = taken(None, caused_by(outbound, "accepted"), T).outputs
+    [find] = [each for each in outputs if isinstance(each, FindConference)]
     assert ("leg-unknown", "accepted", T) == (
         find.reason_code, find.cause_event_id, find.decided_at,
     )  # fmt: skip
@@ -150,11 +152,11 @@ def test_a_record_of_an_earlier_release_is_recognized_after_a_crash() -> None:
     off = RecordingPolicy(2, T, T + 9_000, (), True, True)
     history = PolicyHistory.of([RecordingPolicy(1, 0, 0, (ANN,), True, True), off])
     state = running()
-    [decided, *_] = on_tick(state, history, T + 9_500).told
+    [decided, *_] = on_tick(state, history, T + 9_500).outputs
     assert isinstance(decided, RecordingDecided)
     earlier = replace(decided, cause_event_id=None, reservation_sid=None, reason_code=None)
     for own in (decided, earlier):
         again = on_own(state, own, history)
-        assert any(isinstance(each, StopDuplicateStream) for each in again.told)
+        assert any(isinstance(each, StopDuplicateStream) for each in again.outputs)
     other = replace(earlier, decision="record")
     assert Next(state) == on_own(state, other, history)

@@ -23,8 +23,8 @@ def test_a_wanted_stream_is_started_once_and_then_left_alone() -> None:
 
     assert isinstance(start, StartDuplicateStream)
     assert [start] == world.issued
-    assert ["starting", "starting", "running"] == [t.state for t in world.told]
-    assert [None, "MZ", "MZ"] == [t.stream_sid and t.stream_sid[:2] for t in world.told]
+    assert ["starting", "starting", "running"] == [t.state for t in world.changes]
+    assert [None, "MZ", "MZ"] == [t.stream_sid and t.stream_sid[:2] for t in world.changes]
 
 
 @pytest.mark.parametrize(("wanted", "expiry_ms"), [(True, 30_000), (False, 15_000)])
@@ -89,7 +89,7 @@ def test_twilios_word_that_a_stream_ended_is_enough() -> None:
     world.behave(8)
 
     assert (1, 2) == (before, world.issued[-1].generation)
-    assert "ended: Twilio reports that it stopped" == world.told[3].reason
+    assert "ended: Twilio reports that it stopped" == world.changes[3].reason
     assert world.of_state("running") == list(world.sockets)
 
 
@@ -224,8 +224,8 @@ def test_hearing_everything_again_changes_nothing() -> None:
     """Every record of a call, once more, in its order: not a command, not a report."""
     world = unwanted_call(wanted_call(seconds=20))
     world.behave(5)
-    state, issued, told = world.state, list(world.issued), list(world.told)
+    state, issued, changes = world.state, list(world.issued), list(world.changes)
     for at, record in list(world.handled):
         world.handle(at, record)
 
-    assert (state, issued, told) == (world.state, world.issued, world.told)
+    assert (state, issued, changes) == (world.state, world.issued, world.changes)

@@ -38,8 +38,8 @@ def running(*, added: bool) -> Call:
 def test_starts(added: bool, age: int, starts: bool) -> None:
     """Event Streams delivers within 4 hours. A call of which events were added later, and of which
     no end is known, starts nothing and asks Twilio nothing."""
-    told = manager.on_record(TASK, None, running(added=added), HISTORY, ACCEPTED + age).told
-    asked = [each for each in told if isinstance(each, StartDuplicateStream | FindConference)]
+    outputs = manager.on_record(TASK, None, running(added=added), HISTORY, ACCEPTED + age).outputs
+    asked = [each for each in outputs if isinstance(each, StartDuplicateStream | FindConference)]
     assert starts == bool(asked)
 
 

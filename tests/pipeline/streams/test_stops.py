@@ -19,8 +19,8 @@ def test_an_unwanted_stream_is_stopped_once_by_its_sid() -> None:
     assert isinstance(stop, StopDuplicateStream)
     assert running == [stop.stream_sid]
     assert 2 == len(world.issued)
-    assert ["stopping", "stopped"] == [t.state for t in world.told[-2:]]
-    assert "stopped: last monitored agent left" == world.told[-1].reason
+    assert ["stopping", "stopped"] == [t.state for t in world.changes[-2:]]
+    assert "stopped: last monitored agent left" == world.changes[-1].reason
 
 
 def test_a_stop_that_has_no_effect_is_sent_again() -> None:
@@ -71,7 +71,7 @@ def test_a_start_that_is_answered_after_the_stop_was_decided_is_stopped_by_its_s
     stop = world.issued[-1]
     assert isinstance(stop, StopDuplicateStream)
     assert world.unopened[0][0] == stop.stream_sid
-    assert ["stopped", "stopping"] == [t.state for t in world.told[-2:]]
+    assert ["stopped", "stopping"] == [t.state for t in world.changes[-2:]]
 
 
 def test_a_socket_that_opens_after_the_stop_is_stopped_at_once() -> None:
@@ -93,11 +93,11 @@ def test_a_gateway_that_ends_an_unwanted_stream_by_itself_has_carried_out_the_st
     and nothing follows it."""
     world = wanted_call(seconds=20)
     unwanted_call(world)
-    reason = world.told[-1].reason
-    assert "stopping" == world.told[-1].state
+    reason = world.changes[-1].reason
+    assert "stopping" == world.changes[-1].state
     world.close(next(iter(world.sockets)), "not-to-be-recorded")
     world.hear_all()
-    assert ("stopped", reason) == (world.told[-1].state, world.told[-1].reason)
+    assert ("stopped", reason) == (world.changes[-1].state, world.changes[-1].reason)
     issued = len(world.issued)
     for _ in range(30):
         world.tick()

@@ -35,7 +35,9 @@ UNVERIFIED_MS = 30_000
 def test_a_leg_is_streamed_at_once_and_verified_right_after() -> None:
     """The start waits for nothing; the question follows its answer, once."""
     first = on_record(TASK, None, call(ACTIVE), HISTORY, T)
-    assert [CUSTOMER_LEG] == [t.call_sid for t in first.told if isinstance(t, StartDuplicateStream)]
+    assert [CUSTOMER_LEG] == [
+        t.call_sid for t in first.outputs if isinstance(t, StartDuplicateStream)
+    ]
     assert questions(first) == []
 
     step = started()
@@ -61,12 +63,12 @@ def test_only_a_contradiction_stops_the_media_stream() -> None:
     another one in the conference, if there is one."""
     step = verified(started().state, "contradicted", T + 200)
 
-    [stop] = [t for t in step.told if isinstance(t, StopDuplicateStream)]
+    [stop] = [t for t in step.outputs if isinstance(t, StopDuplicateStream)]
     assert (stop.stream_sid, stop.reason) == ("MZ1", FOREIGN_LEG.text)
-    assert FOREIGN_LEG.text in [t.reason for t in step.told if isinstance(t, MediaStreamChanged)]
-    [find] = [t for t in step.told if isinstance(t, FindConference)]
+    assert FOREIGN_LEG.text in [t.reason for t in step.outputs if isinstance(t, MediaStreamChanged)]
+    [find] = [t for t in step.outputs if isinstance(t, FindConference)]
     step = on_record(TASK, step.state, listed(find, T + 250), HISTORY, T + 250)
-    [start] = [t for t in step.told if isinstance(t, StartDuplicateStream)]
+    [start] = [t for t in step.outputs if isinstance(t, StartDuplicateStream)]
     assert (start.generation, start.call_sid) == (2, None)
     assert CUSTOMER_LEG.lower() not in start.customer_marks
 
@@ -84,7 +86,7 @@ def test_unknown_is_asked_again_ever_more_slowly_and_stops_nothing() -> None:
             opened = MediaStreamOpened("MZ1", CUSTOMER_LEG, TASK, None, 1, "g1", 1, now)
             state = on_record(TASK, state, opened, HISTORY, now).state or state
         state, attempt = step.state, attempt + 1
-        assert not any(isinstance(told, StopDuplicateStream) for told in step.told)
+        assert not any(isinstance(record, StopDuplicateStream) for record in step.outputs)
         assert found[0].command_id.endswith(f":{attempt}")
         asked.append(now)
     assert state is not None
@@ -117,8 +119,8 @@ def test_a_leg_that_attributes_named_late_is_looked_up_before_it_is_streamed() -
     named = call(ACTIVE, direction="outbound", customer_call_sid=None)
     late = {**named.facts, "customer_call_sid": Fact(FOUND, 0, T + 5_000, "e")}
     step = on_record(TASK, None, later(named, facts=late), HISTORY, T + 5_000)
-    assert not [t for t in step.told if isinstance(t, StartDuplicateStream)]
-    assert [t for t in step.told if isinstance(t, FindConference)]
+    assert not [t for t in step.outputs if isinstance(t, StartDuplicateStream)]
+    assert [t for t in step.outputs if isinstance(t, FindConference)]
 
 
 def test_a_late_contradiction_of_a_media_stream_that_is_over_is_kept() -> None:
@@ -133,11 +135,11 @@ def test_a_late_contradiction_of_a_media_stream_that_is_over_is_kept() -> None:
 
 def test_what_twilio_lists_in_the_conference_is_written_for_other_tasks() -> None:
     """Each leg with a valid SID, also if the answer changes nothing here."""
-    told = replace(
+    reply = replace(
         answer("verify", 1, 1, "confirmed", CUSTOMER_LEG), listed_call_sids=(FOUND, "junk")
     )
-    step = on_record(TASK, started().state, told, HISTORY, T + 200)
-    aliases = [t for t in step.told if isinstance(t, CallAlias)]
+    step = on_record(TASK, started().state, reply, HISTORY, T + 200)
+    aliases = [t for t in step.outputs if isinstance(t, CallAlias)]
     assert aliases == [CallAlias(FOUND, TASK, T, listed=True)]
 
 
@@ -145,6 +147,6 @@ def test_a_leg_about_which_nothing_is_known_is_named_again() -> None:
     """So the task is informed of other tasks that came to be known since it named the leg."""
     for attempt, outcome in enumerate(("unknown", "confirmed", "contradicted"), start=1):
         step = verified(started().state, outcome, T + 200)
-        named = [told for told in step.told if isinstance(told, CallAlias)]
+        named = [record for record in step.outputs if isinstance(record, CallAlias)]
         is_named = attempt == 1
         assert named == [CallAlias(CUSTOMER_LEG, TASK, T, listed=False)] * is_named

@@ -26,7 +26,7 @@ def found_there() -> Next:
     """A call without a named leg: the adapter found one in the task's conference."""
     unnamed = call(ACTIVE, direction="outbound", customer_call_sid=None)
     first = on_record(TASK, None, unnamed, HISTORY, T)
-    [find] = [told for told in first.told if isinstance(told, FindConference)]
+    [find] = [record for record in first.outputs if isinstance(record, FindConference)]
     state = on_record(TASK, first.state, listed(find, T + 50), HISTORY, T + 50).state
     return on_record(TASK, state, answer("start", 1, 1, "done", FOUND), HISTORY, T + 100)
 
@@ -42,10 +42,10 @@ def answer(what: str, generation: int, attempt: int, outcome: str, leg: str) -> 
 
 def verified(state: CallStreams | None, outcome: str, now: int, attempt: int = 1) -> Next:
     """The state after the answer to the question about the customer's leg."""
-    told = answer("verify", 1, attempt, outcome, CUSTOMER_LEG)
-    return on_record(TASK, state, told, HISTORY, now)
+    reply = answer("verify", 1, attempt, outcome, CUSTOMER_LEG)
+    return on_record(TASK, state, reply, HISTORY, now)
 
 
 def questions(step: Next) -> list[VerifyLeg]:
     """What the step asks."""
-    return [told for told in step.told if isinstance(told, VerifyLeg)]
+    return [record for record in step.outputs if isinstance(record, VerifyLeg)]

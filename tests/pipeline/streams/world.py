@@ -71,7 +71,7 @@ class World(CallDouble):
     issued: list[StartDuplicateStream | StopDuplicateStream] = field(default_factory=list)
     asked: list[VerifyLeg | FindConference] = field(default_factory=list)
     transitions: set[tuple[str | None, str]] = field(default_factory=set)
-    told: list[MediaStreamChanged] = field(default_factory=list)
+    changes: list[MediaStreamChanged] = field(default_factory=list)
     decided: list[RecordingDecided] = field(default_factory=list)
     sockets: dict[str, Socket] = field(default_factory=dict)
     unopened: list[tuple[str, int]] = field(default_factory=list)
@@ -112,7 +112,7 @@ class World(CallDouble):
             self._take(self.core.on_record(TASK, self.state, record, at))
 
     def _broadcast(self, record: GatewayStarted | GatewayAlive, at: int) -> None:
-        if self.state is not None and self.core.hears(self.state):
+        if self.state is not None and self.core.wants_broadcasts(self.state):
             self._take(self.core.on_broadcast(TASK, self.state, record, at))
 
     def tick(self, ms: int = 1_000) -> None:
@@ -137,19 +137,19 @@ class World(CallDouble):
         self.transitions |= transitions(self.state, step.state)
         self.state = step.state
         self.saved.append((len(self.handled), self.state))
-        for told in (output.record for output in step.outputs if output.topic is not MEDIA):
-            if isinstance(told, FindConference | VerifyLeg):
-                self.asked.append(told)
-            if isinstance(told, StartDuplicateStream | StopDuplicateStream):
-                self.issued.append(told)
-            if isinstance(told, Command):
-                self.commands.append(told)
+        for record in (output.record for output in step.outputs if output.topic is not MEDIA):
+            if isinstance(record, FindConference | VerifyLeg):
+                self.asked.append(record)
+            if isinstance(record, StartDuplicateStream | StopDuplicateStream):
+                self.issued.append(record)
+            if isinstance(record, Command):
+                self.commands.append(record)
                 continue
-            self._tell("manager", told)
-            if isinstance(told, MediaStreamChanged):
-                self.told.append(told)
-            else:
-                self.decided.append(told)
+            self._tell("manager", record)
+            if isinstance(record, MediaStreamChanged):
+                self.changes.append(record)
+            if isinstance(record, RecordingDecided):
+                self.decided.append(record)
 
     def crash(self, back: int, *, calls_first: bool) -> None:
         """The manager dies and starts with its table from `back` steps ago, reads what it had since

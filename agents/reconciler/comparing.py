@@ -117,7 +117,7 @@ class PeriodComparison:
         quiet = [t.task_sid for t in tasks if not t.reservations and not t.conferences]
         over = {sid for sid in quiet if known.get(sid, NOTHING).is_over}
         others = [sid for sid in quiet if sid not in over]
-        return over | await ended_calls(self._settings, others, period.begins_at)
+        return await ended_calls(self._settings, others, period.begins_at) | over
 
     def _is_voice(self, event: ListedEvent) -> bool:
         return event.channel is None or event.channel in self._settings.voice_channels

@@ -57,7 +57,7 @@ class MediaSession:
     draining: bool = False
     observer: StreamObserver | None = None
     """The observer of a test call; None for other calls."""
-    unusable_told: dict[str, int] = field(default_factory=dict)
+    unusable_counted: dict[str, int] = field(default_factory=dict)
 
 
 class MediaSessions:
@@ -275,5 +275,5 @@ class MediaSessions:
 
     def _count_unusable(self, session: MediaSession) -> None:
         for why, count in session.protocol.unusable.items():
-            FRAMES_INVALID.labels(why).inc(count - session.unusable_told.get(why, 0))
-            session.unusable_told[why] = count
+            FRAMES_INVALID.labels(why).inc(count - session.unusable_counted.get(why, 0))
+            session.unusable_counted[why] = count

@@ -81,11 +81,11 @@ def main(
     except _Stopped:
         return OK
     except SettingsError as error:
-        return _told(str(error), WRONG)
+        return _printed(str(error), WRONG)
     except StateDirInUse as error:
-        return _told(str(error), IN_USE)
+        return _printed(str(error), IN_USE)
     except (CannotStart, MissingTool, RegistryError, OSError, RuntimeError) as error:
-        return _told(error_text(error), FAILED)
+        return _printed(error_text(error), FAILED)
 
 
 def _forget_secrets(settings: Settings) -> None:
@@ -186,7 +186,7 @@ def _hold_and_run(
         free_before(plan.used_ports(), _PORT_SECONDS)
         _say(f"state, logs and recordings are under {state_dir.path}")
         for warning in warnings(plan, other_users()):
-            _told(f"warning: {warning}", OK)
+            _printed(f"warning: {warning}", OK)
         commands = BackingCommands(_kafka_commands(plan), _haproxy_command(plan))
         asyncio.run(_supervise(plan, state_dir, commands, start))
     return OK
@@ -262,7 +262,7 @@ def _say(text: str) -> None:
         print(text, flush=True)
 
 
-def _told(text: str, status: int) -> int:
+def _printed(text: str, status: int) -> int:
     with suppress(BrokenPipeError):
         print(f"flexcapture: {text}", file=sys.stderr, flush=True)
     return status

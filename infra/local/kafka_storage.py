@@ -6,7 +6,6 @@ one broker and another differs in is `meta.properties`, so the rest is copied fr
 
 import base64
 import re
-import shutil
 import uuid
 from pathlib import Path
 
@@ -28,5 +27,11 @@ def copy_storage(template: Path, directory: Path, node_id: int, cluster_id: str)
         text, count = re.subn(rf"(?m)^{re.escape(name)}=.*$", f"{name}={value}", text)
         if count != 1:
             raise ValueError(f"{template / _META}: {name} is there {count} times, must be once")
-    shutil.copytree(template, directory)
+    directory.mkdir(parents=True)
+    for path in sorted(template.rglob("*")):  # not its modes: the umask says who may read
+        copied = directory / path.relative_to(template)
+        if path.is_dir():
+            copied.mkdir()
+        else:
+            copied.write_bytes(path.read_bytes())
     (directory / _META).write_text(text)

@@ -1,5 +1,6 @@
 """Copies of a formatted storage: each has ids of its own, and everything else of the template."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,22 @@ def test_a_copy_is_of_its_own_node_and_cluster(template: Path, tmp_path: Path) -
     )
     assert b"\0features" == (tmp_path / "2" / "bootstrap.checkpoint").read_bytes()
     assert META == (template / "meta.properties").read_text()
+
+
+def test_a_copy_is_as_private_as_the_umask_says(template: Path, tmp_path: Path) -> None:
+    """Other users may read the template, but not a pipeline's data."""
+    (template / "deeper").mkdir()
+    (template / "deeper" / "file").write_text("x")
+    for path in (template, *template.rglob("*")):
+        path.chmod(0o755)
+    before = os.umask(0o077)
+    try:
+        copy_storage(template, tmp_path / "2", 2, "F")
+    finally:
+        os.umask(before)
+    copied = [tmp_path / "2", *(tmp_path / "2").rglob("*")]
+    assert 5 == len(copied)
+    assert [] == [path for path in copied if path.stat().st_mode & 0o077]
 
 
 def test_an_unknown_format_is_refused(template: Path, tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ ACCESS: Mapping[Role, Access] = {
         shared_group="twilio-history",
     ),
     Role.RECONCILER: Access(
-        (CONTACTS, RECONCILIATION_EVIDENCE, RECONCILIATION_WINDOWS, TWILIO_PERMITS),
+        (CALLS, CONTACTS, RECONCILIATION_EVIDENCE, RECONCILIATION_WINDOWS, TWILIO_PERMITS),
         (CTI_EVENTS, RECONCILIATION_EVIDENCE, RECONCILIATION_WINDOWS),
         Role.RECONCILER.value,
         shared_group="twilio-history",

@@ -240,7 +240,7 @@ def _recordings(
     audio: Mapping[str, bytes],
 ) -> list[str]:
     by_sid = {recording["stream_sid"]: recording for recording in contact["recordings"]}
-    found = compared("recordings", len(expected), len(by_sid))
+    found = compared("recordings", len(expected), len(contact["recordings"]))
     for number, stream in enumerate(ran):
         if (recording := by_sid.get(stream.sid)) is None:
             found.append(f"no recording of the media stream {stream.sid}")

@@ -136,7 +136,7 @@ LESS = 10
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Put the files of tests into memory if there is room, unless TMPDIR says where they go. Lower
+    """Put the files of tests into memory if there is room and TMPDIR is not set. Lower
     the priority of the workers that run no whole pipelines: pipelines have deadlines."""
     if times := os.environ.get(processor_time.VARIABLE):
         config.pluginmanager.register(processor_time.ProcessorTime(Path(times)))

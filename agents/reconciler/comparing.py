@@ -113,7 +113,7 @@ class PeriodComparison:
     async def _ended(
         self, tasks: Iterable[ListedTask], known: Mapping[str, KnownTask], period: TwilioPeriod
     ) -> frozenset[str]:
-        """Return the tasks that no agent took and whose end is known: nothing is missing."""
+        """Return the tasks that no agent took if their end is known: nothing is missing."""
         quiet = [t.task_sid for t in tasks if not t.reservations and not t.conferences]
         over = {sid for sid in quiet if known.get(sid, NOTHING).is_over}
         others = [sid for sid in quiet if sid not in over]

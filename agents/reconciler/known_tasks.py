@@ -35,8 +35,8 @@ async def known_tasks(
 async def ended_calls(
     settings: Settings, task_sids: Collection[str], begins_at: int
 ) -> frozenset[str]:
-    """Return those of the tasks whose end is known. This includes tasks without a contact, which
-    are no calls of a customer."""
+    """Return those of the tasks with a known end. This includes tasks without a contact, which are
+    no calls of a customer."""
     records = await _records(settings, (CALLS,), task_sids, begins_at)
     return frozenset(e.task_sid for e in records if isinstance(e, Call) and e.ended_at is not None)
 

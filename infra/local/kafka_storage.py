@@ -28,7 +28,7 @@ def copy_storage(template: Path, directory: Path, node_id: int, cluster_id: str)
         if count != 1:
             raise ValueError(f"{template / _META}: {name} is there {count} times, must be once")
     directory.mkdir(parents=True)
-    for path in sorted(template.rglob("*")):  # not its modes: the umask says who may read
+    for path in sorted(template.rglob("*")):  # not its modes: the umask decides
         copied = directory / path.relative_to(template)
         if path.is_dir():
             copied.mkdir()

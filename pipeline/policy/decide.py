@@ -212,8 +212,8 @@ def _nobody(view: CallView, history: PolicyHistory, now: int) -> _Why:
             return "off-list", "no longer on the list", session
     for session in view.sessions:
         if session.is_absent and history.is_monitored(session, now):
-            who = session.extension or "unknown"
-            reason = f"{LAST_LEFT}: the leg of {who} is gone, the reservation is open"
+            worker = session.extension or "unknown"
+            reason = f"{LAST_LEFT}: the leg of {worker} is gone, the reservation is open"
             return "absent", reason, session
     return "none", NONE_MONITORED, None
 

@@ -39,7 +39,7 @@ async def test_a_call_whose_events_never_came_is_added_once(
     prefix: str, settings_for: SettingsFor
 ) -> None:
     """The captured call costs nothing; the chat is left out; a repeat writes nothing. Of the tasks
-    that were canceled, only the one whose end is not known is found."""
+    that were canceled, only the one without a known end is found."""
     settings, now = settings_for(prefix), clock()
     period = TwilioPeriod("test", now - 60 * MINUTE, now)
     async with (

@@ -57,7 +57,7 @@ def test_a_copy_is_as_private_as_the_umask_says(template: Path, tmp_path: Path) 
 
 
 def test_an_unknown_format_is_refused(template: Path, tmp_path: Path) -> None:
-    """A storage whose ids are not found would be one cluster with every other copy."""
+    """If the ids were not found, every copy would claim to be the same broker of one cluster."""
     (template / "meta.properties").write_text(META.replace("cluster.id", "cluster_id"))
     with pytest.raises(ValueError, match=r"meta.properties: cluster\.id is there 0 times"):
         copy_storage(template, tmp_path / "2", 2, "F")

@@ -16,7 +16,7 @@ from tests.system.model.histories import Run, calls, list_versions, runs
 from tests.system.model.scene import TASK, Scene
 from tests.system.model.showing import line
 from tests.system.model.story import Session, Story, story
-from tests.system.model.verdicts import ListVersion, Verdict, timeline, told, was_monitored
+from tests.system.model.verdicts import ListVersion, Verdict, changes_of, timeline, was_monitored
 
 LATER = 2_000_000_000_000
 SOME = settings(max_examples=examples(200), deadline=None)
@@ -49,7 +49,7 @@ def test_each_decision_is_the_models(run: Run) -> None:
         assert _of_model(moment.story) == _of_product(product.seen)
         if (decision := product.decision(moment.at)) is not None:
             assert moment.verdict == _verdict(decision)
-    assert [(at, word) for at, word, _ in told(found)] == product.decisions
+    assert [(at, word) for at, word, _ in changes_of(found)] == product.decisions
 
 
 @SOME

@@ -12,7 +12,7 @@ from tests.system.chaos.judging import Demand
 from tests.system.chaos.list_faults import EFFECT_MS
 from tests.system.chaos.uptime import Span, joined
 from tests.system.model.story import Story
-from tests.system.model.verdicts import Delivery, ListVersion, Moment, timeline, told
+from tests.system.model.verdicts import Delivery, ListVersion, Moment, changes_of, timeline
 
 WORDS = ("record", "stop")
 
@@ -46,7 +46,7 @@ def truth(
     instants = _instants((m, m.verdict.record) for m in passing)
     keep = tuple(joined([*keep, *instants]))
     begin = _spans((m, m.verdict.begins) for m in moments)
-    published = told(timeline(handled, task_sid, listed, [now], legs))
+    published = changes_of(timeline(handled, task_sid, listed, [now], legs))
     changes = {version.holds_from for version in listed}
     decisions = sequences([(at, word) for at, word, _ in published if word in WORDS], changes)
     return Truth(moments[-1].story, Demand(keep, begin), decisions)

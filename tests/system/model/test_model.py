@@ -13,10 +13,10 @@ from tests.system.model.verdicts import (
     Delivery,
     ListVersion,
     Moment,
+    changes_of,
     decide,
     must_stream,
     timeline,
-    told,
 )
 
 OURS = {
@@ -78,7 +78,7 @@ def words(scene: Scene, versions: tuple[ListVersion, ...] = LIST) -> list[tuple[
     """The decisions that are published, until a second after the last event."""
     found = timeline(prompt(scene), TASK, versions)
     last = scene.known[-1][1] + 1_000
-    return [(word, kind) for when, word, kind in told(found) if when <= last]
+    return [(word, kind) for when, word, kind in changes_of(found) if when <= last]
 
 
 def at(found: list[Moment], ms: int) -> Moment:
@@ -179,7 +179,7 @@ def test_a_direction_that_stays_unknown_is_told_after_five_seconds() -> None:
     scene.tell_direction()
     scene.now += 9_000
     scene.hang_up()
-    found = told(timeline(prompt(scene), TASK, LIST))
+    found = changes_of(timeline(prompt(scene), TASK, LIST))
     assert ["do-not-record", "record", "stop"] == [word for _, word, _ in found]
     assert START + 6_000 == found[0][0]
 

@@ -13,7 +13,7 @@ from tests.system.model.scene import CUSTOMER, TASK, Scene
 from tests.system.model.showing import START, stamps_of
 from tests.system.model.story import story
 from tests.system.model.unusual import ODD_MEMBERS
-from tests.system.model.verdicts import Delivery, ListVersion, timeline, told
+from tests.system.model.verdicts import Delivery, ListVersion, changes_of, timeline
 from tests.system.model.words import direction_of, text
 
 LIST = (ListVersion(1, START - 1_000, ("ann@example.com", "bob@example.com")),)
@@ -61,7 +61,7 @@ def words(scene: Scene) -> list[tuple[str, str]]:
     for event, arrived in sorted(scene.known, key=lambda k: k[1]):
         found.append((max(arrived, found[-1][0] + 1 if found else 0), event, arrived))
     last = scene.known[-1][1] + 1_000
-    return [(w, kind) for when, w, kind in told(timeline(found, TASK, LIST)) if when <= last]
+    return [(w, kind) for when, w, kind in changes_of(timeline(found, TASK, LIST)) if when <= last]
 
 
 @pytest.mark.parametrize("label", ["external", "external party", "caller", "customer", None])

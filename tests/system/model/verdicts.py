@@ -231,7 +231,7 @@ def must_stream(
     return bool(found) and found[-1].streams
 
 
-def told(found: Iterable[Moment]) -> list[tuple[int, str, str]]:
+def changes_of(found: Iterable[Moment]) -> list[tuple[int, str, str]]:
     """The decisions that are published along a timeline: when, `record`, `stop` or `do-not-record`,
     and the kind of reason. That a call is not recorded is published once an agent accepted, or it
     is over, and again if there is another reason while it continues; a stop is not repeated.

@@ -37,7 +37,7 @@ def test_a_hung_consumer_does_not_keep_the_process_alive() -> None:
 
 
 def test_a_partition_with_unread_records_is_no_error() -> None:
-    """Five minutes after the start, Faust would report each such partition: no sensor tells it of
+    """Five minutes after the start, Faust would report each such partition: it has no sensor for
     events. Faust's consumer asks the thread, under this name. Its own answer would fail here:
     this thread has no consumer."""
     asked = getsource(driver.Consumer.verify_event_path)

@@ -189,7 +189,7 @@ class RecordedRest:
             "duration": str(seconds) if is_over else "-1",
             "start_time": rfc2822(recording.started_at),
             "date_created": rfc2822(recording.started_at),
-            "date_updated": rfc2822(clock()),
+            "date_updated": rfc2822(recording.ended_at if is_over else clock()),
             "encryption_details": self._envelopes.get(recording.sid),
             "error_code": None,
             "price": None,

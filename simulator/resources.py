@@ -28,7 +28,7 @@ def call_resource(leg: WorldLeg, account_sid: str) -> Json:
         "start_time": rfc2822(leg.began_at),
         "end_time": ended,
         "date_created": rfc2822(leg.began_at),
-        "date_updated": rfc2822(clock()),
+        "date_updated": rfc2822(leg.ended_at or clock()),
         "uri": path + ".json",
         "subresource_uris": {"streams": path + "/Streams.json"},
     }
@@ -89,6 +89,6 @@ def participant_resource(
         "end_conference_on_exit": False,
         "status": PARTICIPANT_STATUS.get(status, "complete"),
         "date_created": rfc2822(conference.began_at),
-        "date_updated": rfc2822(clock()),
+        "date_updated": rfc2822(conference.ended_at or clock()),
         "uri": f"{path}/{participant.call_sid}.json",
     }

@@ -64,6 +64,7 @@ async def test_recordings_are_listed_by_conference_call_and_day() -> None:
             found["duration"], found["status"], found["channels"],
         )  # fmt: skip
         assert "Mon, 21 Sep 2026 14:13:22 +0000" == found["start_time"]
+        assert "Mon, 21 Sep 2026 14:13:32 +0000" == found["date_updated"]
         assert [] == await rows(session, f"{RECORDINGS}.json?CallSid=CA{'9' * 32}")
         assert [] == await rows(session, f"{RECORDINGS}.json?DateCreated%3E=2026-09-22")
         assert [found] == await rows(

@@ -174,7 +174,7 @@ class Cluster:
             for task in asking:
                 task.cancel()
             await asyncio.gather(*asking, return_exceptions=True)
-        return answers
+        return {node: answers[node] for node in topics if node in answers}
 
     async def _metadata(self, node: int, topics: Sequence[str]) -> Any | None:
         try:

@@ -34,7 +34,7 @@ from pipeline.streams.marks import customer_ends, customer_marks, worker_ends, w
 from pipeline.streams.reasons import Reason, decision_reason
 from pipeline.streams.reconcile import Command, Demand, changes, reconcile
 from pipeline.streams.stale import is_stale
-from pipeline.streams.state import find, is_over, may_be_held, unknown_call
+from pipeline.streams.state import find, is_live, is_over, may_be_held, unknown_call
 from pipeline.streams.verification import (
     VERIFY,
     aliases_in,
@@ -91,11 +91,14 @@ def on_record(
     *,
     gateways: Gateways | None = None,
     hasty: bool = False,
+    reread: bool = False,
 ) -> Next:
     """Return the step for a record of `calls` or `stream.events` at `now` (ms, the record's time).
     `gateways`: the signs of life in this process; None: all gateways are alive. `hasty`: the record
     is old, and waiting records may supersede it. Then no media stream is started now, but at the
-    next record or tick that is not `hasty`."""
+    next record or tick that is not `hasty`. `reread`: the topics are read again
+    after a restart. Then reports about media streams are only noted, and no media stream is stopped
+    that no known decision led to (see `_lacks_decision`)."""
     before = state or unknown_call(task_sid)
     now = max(now, before.seen_at)  # the records come from several topics
     match record:
@@ -112,7 +115,11 @@ def on_record(
     known: tuple[OutputRecord, ...] = (*aliases_in(record), *_fetched(before, record, history, now))
     if after is before:
         return Next(state, known)
-    following = _settled(before, after, history, now, gateways, hasty=hasty)
+    if reread and not isinstance(record, Call):
+        # Versions of the call may follow that are older than this record. The time of the state
+        # stays, so that they lead to the same decisions as at the first reading.
+        return Next(after, (*known, *changes(before, after, now)))
+    following = _settled(before, after, history, now, gateways, hasty=hasty, reread=reread)
     return replace(following, outputs=(*known, *following.outputs))
 
 
@@ -123,11 +130,14 @@ def on_tick(
     *,
     gateways: Gateways | None = None,
     hasty: bool = False,
+    reread: bool = False,
 ) -> Next:
     """Return the step for the passage of time: due commands, a changed list, a gateway that became
-    silent, and the time to forget the call. `gateways`, `hasty`: as in `on_record`."""
+    silent, and the time to forget the call. `gateways`, `hasty`, `reread`: as in `on_record`."""
     if now < state.seen_at:
         return Next(state)  # a tick older than the state
+    if reread and _lacks_decision(state):
+        return Next(state)
     if is_at_rest(state):
         return Next(None if now >= forgotten_at(state) else state)
     return _settled(state, state, history, now, gateways, hasty=hasty)
@@ -174,6 +184,17 @@ def _is_lost_beginning(state: CallStreams, record: Own) -> bool:
     """Return whether the call's first decision to record was published, and is not in the state."""
     begun = isinstance(record, RecordingDecided) and record.decision == RecordingDecision.RECORD
     return begun and state.decision in (None, RecordingDecision.DO_NOT_RECORD)
+
+
+def _lacks_decision(state: CallStreams) -> bool:
+    """Return whether a media stream runs that was started by a command, although the last decision
+    is not to record.
+
+    After a crash, the reports about it may be read before the version of the call that led to the
+    decision. It must not be stopped before that.
+    """
+    streamed = any(is_live(m) and m.generation for m in state.media_streams)
+    return streamed and state.decision != RecordingDecision.RECORD
 
 
 def is_at_rest(state: CallStreams) -> bool:
@@ -229,8 +250,10 @@ def _settled(
     gateways: Gateways | None,
     *,
     hasty: bool,
+    reread: bool = False,
 ) -> Next:
     gateways = gateways or Gateways(steady_since=0)
+    keeps = reread and _lacks_decision(after)
     demand = Demand(desired=False, reason=UNKNOWN_CALL, policy_version=0)
     decided: tuple[RecordingDecided, ...] = ()
     unknown: tuple[str, ...] = ()
@@ -255,6 +278,7 @@ def _settled(
             demand = replace(demand, begins=begins)
     after = replace(after, ended_at=(after.ended_at or now) if ended else None)
     after = buried(after, gateways, now)
+    demand = replace(demand, keeps=keeps)
     after, commands = _streamed(after, demand, now, gateways)
     known = None if after.call is None else seen_call(after.call)[0]
     after, questions_ = questions(after, demand, known, now)

@@ -23,6 +23,7 @@ from pipeline.runtime.settings import Role, Settings
 from pipeline.runtime.telemetry import Health
 from pipeline.streams import manager
 from pipeline.streams.gateway_liveness import Gateways
+from pipeline.streams.noting import Seen
 from pipeline.twilio.check_tasks import is_check_task
 from schemas.records import (
     Call,
@@ -131,7 +132,7 @@ class StreamsCore:
         return self._step(key, following)
 
     def _asked(
-        self, key: str, state: CallStreams | None, record: manager.Seen, now: int
+        self, key: str, state: CallStreams | None, record: Seen, now: int
     ) -> Step[CallStreams]:
         following = manager.on_record(
             key, state, record, self._history, now,

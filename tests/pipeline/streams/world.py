@@ -82,7 +82,7 @@ class World(CallDouble):
     made: int = 0
     crashed_at: int = 0
     settled: bool = True
-    """Whether a tick passed since the last crash: it is the first to settle what was only noted."""
+    """Whether a tick passed since the last crash: it settles what was only noted."""
 
     def __post_init__(self) -> None:
         self.core = StreamsCore(self.history, self.hurried)
@@ -100,7 +100,7 @@ class World(CallDouble):
         if source is None or source not in waiting:
             return False
         at, record = self.coming[source].popleft()
-        self.hurried.reread = self._waits_since_crash()
+        self.hurried.reread = self.hurried.reread and self._waits_since_crash()
         self.handle(at, record)
         return True
 

@@ -40,10 +40,10 @@ async def test_a_missing_or_wrong_list_is_an_alarm_until_it_is_right(
         (lambda: here.path.write_text("nonsense\n"), "line 1: 'nonsense'"),
         (lambda: here.path.write_bytes(b"\xff\xfe\xff"), "cannot be read"),
     ]
-    for change, told in steps:
+    for change, problem in steps:
         change()
         await here.passes(2)
-        assert told in here.why
+        assert problem in here.why
     here.write(ANN)
     await here.passes(1)
 

@@ -90,9 +90,9 @@ def test_a_task_without_a_contact_is_lost_after_a_while() -> None:
     assert step.state is not None
     assert NOON + UNKNOWN_MS == CORE.wakes_at(step.state)
     assert step.state == CORE.on_tick(TASK, step.state, NOON + UNKNOWN_MS - 1).state
-    told = CORE.on_tick(TASK, step.state, NOON + UNKNOWN_MS)
-    assert ["lost"] == [found.result for found in results(told)]
-    assert told.state is not None
-    again = CORE.on_tick(TASK, told.state, NOON + UNKNOWN_MS + 1)
+    reported = CORE.on_tick(TASK, step.state, NOON + UNKNOWN_MS)
+    assert ["lost"] == [found.result for found in results(reported)]
+    assert reported.state is not None
+    again = CORE.on_tick(TASK, reported.state, NOON + UNKNOWN_MS + 1)
     assert () == again.outputs
-    assert None is CORE.on_tick(TASK, told.state, NOON + KEPT_MS).state
+    assert None is CORE.on_tick(TASK, reported.state, NOON + KEPT_MS).state

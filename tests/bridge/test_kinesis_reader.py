@@ -147,20 +147,21 @@ class Describing:
         if self.asked == 2:
             raise failure("ResourceNotFoundException")
         created_at = datetime.fromtimestamp(self.asked, UTC)
-        told = {"StreamStatus": "ACTIVE", "StreamCreationTimestamp": created_at}
-        return {"StreamDescriptionSummary": told}
+        summary = {"StreamStatus": "ACTIVE", "StreamCreationTimestamp": created_at}
+        return {"StreamDescriptionSummary": summary}
 
 
-async def test_all_who_ask_at_once_share_an_answer_begun_after_they_asked() -> None:
+async def test_simultaneous_callers_share_an_answer_begun_after_they_asked() -> None:
     """If all shards fail at once, one request serves all. A caller never gets an answer from before
     its call, and errors are shared too."""
     kinesis = Kinesis(Settings())
     client = kinesis._client = Describing()  # type: ignore[assignment]
     first = await kinesis.incarnation()
-    told = await asyncio.gather(*[kinesis.incarnation() for _ in range(20)], return_exceptions=True)
+    requests = [kinesis.incarnation() for _ in range(20)]
+    answers = await asyncio.gather(*requests, return_exceptions=True)
     kinesis.close()
     assert 1_000 == first.created_at
-    assert 20 == len(told)
-    assert isinstance(told[0], StreamAbsent)
-    assert 3_000 == told[-1].created_at  # type: ignore[union-attr]
+    assert 20 == len(answers)
+    assert isinstance(answers[0], StreamAbsent)
+    assert 3_000 == answers[-1].created_at  # type: ignore[union-attr]
     assert client.asked <= 3

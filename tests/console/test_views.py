@@ -131,8 +131,8 @@ def test_a_call_in_progress_has_its_connections_and_media_streams() -> None:
 
 def test_contradictions_of_attributes_are_shown() -> None:
     """Each contradiction has the stated value, the value in force, the time and the worker."""
-    told = ContactContradiction(None, "direction", "internal", "inbound", NOON + 5_000)
-    contact = contact_json(replace(CONTACT, contradictions=(told,)))
+    contradiction = ContactContradiction(None, "direction", "internal", "inbound", NOON + 5_000)
+    contact = contact_json(replace(CONTACT, contradictions=(contradiction,)))
     assert [
         {
             "at": "2026-05-28T20:26:45.000Z", "reservation_sid": None, "name": "direction",

@@ -10,7 +10,7 @@ import pytest
 from infra.state_dir import StateDir, StateDirInUse, write_private
 
 
-def test_a_second_holder_is_told_the_first(tmp_path: Path) -> None:
+def test_a_second_holder_gets_the_pid_of_the_first(tmp_path: Path) -> None:
     """While the directory is held, another is refused with the holder's pid; afterwards not."""
     state_dir = StateDir(tmp_path / "state")
     with (

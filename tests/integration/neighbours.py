@@ -30,9 +30,9 @@ class Neighbours:
 
     def disturbed(self) -> list[str]:
         """What went wrong with them so far."""
-        told = [s.trouble for s in self.streams if s.trouble]
+        troubles = [s.trouble for s in self.streams if s.trouble]
         away = sum(len(coded.thrown_away) for coded in self.media.streams)
-        return [*told, *([f"{away} turns were not taken in time"] if away else [])]
+        return [*troubles, *([f"{away} turns were not taken in time"] if away else [])]
 
 
 @asynccontextmanager

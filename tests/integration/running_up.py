@@ -49,9 +49,9 @@ def endpoints(directory: Path) -> dict[str, Any]:
     return dict(json.loads((directory / "endpoints.json").read_text()))
 
 
-def pids(told: dict[str, Any]) -> set[int]:
+def pids(document: dict[str, Any]) -> set[int]:
     """Every process that endpoints.json names."""
-    return {process["pid"] for role in told["roles"].values() for process in role}
+    return {process["pid"] for role in document["roles"].values() for process in role}
 
 
 def gone(pid: int) -> bool:

@@ -183,7 +183,7 @@ async def test_a_checkpoint_behind_an_open_transaction_is_waited_for(bridges: Br
             await checkpoints.stop()
 
 
-async def test_a_hanging_transaction_elsewhere_does_not_hold_up_who_starts(
+async def test_a_hanging_transaction_elsewhere_does_not_hold_up_a_start(
     bridges: Bridges, tmp_path: Path
 ) -> None:
     """A bridge that starts while some other's transaction is open on the checkpoint topic, as one

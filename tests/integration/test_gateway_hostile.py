@@ -179,8 +179,8 @@ async def test_rubbish_for_audio_is_counted_and_the_socket_stays(gateway):
     for number, payload in enumerate(rubbish):
         await peer.message(media(media_stream, 20 * number, payload))
     wrong = media(media_stream, 0, FRAME)
-    for told in ({"payload": 7}, {"timestamp": "-1"}, {"timestamp": "9" * 400}, {"track": "both"}):
-        await peer.message(wrong | {"media": {**wrong["media"], **told}})
+    for bad in ({"payload": 7}, {"timestamp": "-1"}, {"timestamp": "9" * 400}, {"track": "both"}):
+        await peer.message(wrong | {"media": {**wrong["media"], **bad}})
     await peer.message(media(media_stream, 400, FRAME))
     await peer.message(stop(media_stream))
     assert 1000 == await peer.closed()
@@ -212,7 +212,7 @@ async def test_a_url_is_good_for_its_own_call_only(gateway):
         assert await peer.closed() in NOTHING_BUT
 
 
-async def test_pings_without_end_that_nobody_wants_answered(gateway):
+async def test_unread_answers_to_endless_pings_are_not_kept(gateway):
     """A peer that floods and never reads: the answers pile up nowhere."""
     peer, media_stream = await started(gateway)
     flood = frame(PING, b"x" * 125) * 500

@@ -39,17 +39,17 @@ def test_a_whole_life(tmp_path: Path) -> None:
     directory.mkdir(mode=0o755)
     with up(directory) as first:
         until(first, "ready")
-        told = endpoints(directory)
+        before = endpoints(directory)
         assert 0o600 == (directory / "endpoints.json").stat().st_mode & 0o777
-        assert first.pid == told["pid"]
-        assert {"kafka", "kinesis", "tracker", "console"} <= set(told["roles"])
-        assert [None] == [process["http"] for process in told["roles"]["kafka"]]
+        assert first.pid == before["pid"]
+        assert {"kafka", "kinesis", "tracker", "console"} <= set(before["roles"])
+        assert [None] == [process["http"] for process in before["roles"]["kafka"]]
         _refused(directory, first.pid)
         for role in ("tracker", "kinesis", "kafka"):
-            old = told["roles"][role][0]["pid"]
+            old = before["roles"][role][0]["pid"]
             os.kill(old, signal.SIGKILL)
             replaced(directory, role, old)
-        eventually(lambda: ["flex-events"] == _kinesis_streams(told))
+        eventually(lambda: ["flex-events"] == _kinesis_streams(before))
         assert [] == open_to_others(directory)
         children = pids(endpoints(directory)) - {None}
         first.kill()
@@ -59,7 +59,7 @@ def test_a_whole_life(tmp_path: Path) -> None:
         until(second, "ready")
         again = endpoints(directory)
         for name in ("kafka", "kinesis", "gateway", "console", "console_token", "schema_registry"):
-            assert told[name] == again[name]
+            assert before[name] == again[name]
         with urllib.request.urlopen(f"{again['schema_registry']}/subjects") as answer:
             assert "calls-value" in json.load(answer)
         second.send_signal(signal.SIGTERM)
@@ -117,9 +117,9 @@ def _refused(directory: Path, holder: int) -> None:
     assert (directory / "endpoints.json").exists()
 
 
-def _kinesis_streams(told: dict[str, Any]) -> list[str]:
+def _kinesis_streams(document: dict[str, Any]) -> list[str]:
     request = urllib.request.Request(
-        told["kinesis"],
+        document["kinesis"],
         b"{}",
         {
             "X-Amz-Target": "Kinesis_20131202.ListStreams",
@@ -147,20 +147,20 @@ def test_several_processes_and_an_outside_kafka(kafka: str, prefix: str, tmp_pat
     }
     with up(directory, **outside) as process:
         until(process, "ready")
-        told = endpoints(directory)
-        assert (kafka, "http://127.0.0.1:9") == (told["kafka"], told["kinesis"])
-        assert not {"kafka", "kinesis"} & set(told["roles"])
-        assert [2, 2, 1] == [len(told["roles"][r]) for r in ("gateway", "tracker", "recorder")]
-        seen = [_environment_of(gateway["http"]) for gateway in told["roles"]["gateway"]]
+        document = endpoints(directory)
+        assert (kafka, "http://127.0.0.1:9") == (document["kafka"], document["kinesis"])
+        assert not {"kafka", "kinesis"} & set(document["roles"])
+        assert [2, 2, 1] == [len(document["roles"][r]) for r in ("gateway", "tracker", "recorder")]
+        seen = [_environment_of(gateway["http"]) for gateway in document["roles"]["gateway"]]
         assert ["gateway-0", "gateway-1"] == [e["FLEXCAPTURE_INSTANCE"] for e in seen]
         assert ["true", "true"] == [e["FLEXCAPTURE_GATEWAY_REUSE_PORT"] for e in seen]
-        assert {told["gateway"]} == {e["FLEXCAPTURE_GATEWAY_PUBLIC_URL"] for e in seen}
+        assert {document["gateway"]} == {e["FLEXCAPTURE_GATEWAY_PUBLIC_URL"] for e in seen}
         process.send_signal(signal.SIGINT)
         assert 0 == process.wait(SECONDS)
-        assert [] == [pid for pid in pids(told) if not gone(pid)]
+        assert [] == [pid for pid in pids(document) if not gone(pid)]
 
 
-def test_what_keeps_failing_is_told(kafka: str, prefix: str, tmp_path: Path) -> None:
+def test_a_role_that_keeps_failing_is_reported(kafka: str, prefix: str, tmp_path: Path) -> None:
     """A role that ends right after its start is started again until it stays; the end of its log
     is shown."""
     outside = {

@@ -17,7 +17,9 @@ from tests.integration.test_up import SECONDS, endpoints, replaced, until, up
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 
-def test_a_port_that_another_program_took_is_told(kafka: str, prefix: str, tmp_path: Path) -> None:
+def test_a_port_that_another_program_took_is_reported(
+    kafka: str, prefix: str, tmp_path: Path
+) -> None:
     """If a role dies and another program takes its port, `up` names port and program, starts
     nothing in vain, and starts the role on the same port once that is free."""
     outside = {

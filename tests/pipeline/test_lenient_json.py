@@ -65,7 +65,7 @@ def _forms(text: str) -> tuple[str | bytes, ...]:
     ["", "{", "{'a':1}", '{"a":undefined}', "[1,]", "{} {}", "\ufeff", "[" * DEEP, '"\\ud83d',
      '{"a":' * DEEP + "1", "nan"],
 )  # fmt: skip
-def test_what_nobody_reads_is_unreadable(text: str) -> None:
+def test_text_that_no_json_reader_accepts_is_unreadable(text: str) -> None:
     """And nothing but `Unreadable` is raised."""
     for form in (text, text.encode()):
         with pytest.raises(Unreadable):

@@ -57,17 +57,17 @@ def tracked(
 def managed(versions: list[Call], now: int) -> list[object]:
     """Return the records that the stream manager publishes for these versions, and for the seconds
     after each, if it has no state of the call."""
-    core, state, told = StreamsCore(HISTORY), None, list[object]()
+    core, state, published = StreamsCore(HISTORY), None, list[object]()
     for number, version in enumerate(versions):
         at = now + number * 5_000
         step = core.on_record(TASK, state, version, at)
-        told += [output.record for output in step.outputs]
+        published += [output.record for output in step.outputs]
         if step.state is not None:
             ticked = core.on_tick(TASK, step.state, at + 4_000)
-            told += [output.record for output in ticked.outputs]
+            published += [output.record for output in ticked.outputs]
             step = ticked
         state = step.state
-    return told
+    return published
 
 
 def consolidated(state: ContactState, records: list[Call], now: int) -> ContactState:
@@ -87,8 +87,8 @@ def made(state: ContactState) -> Contact:
 def test_as_it_happens_the_call_is_streamed() -> None:
     """The story is one that starts a media stream while it happens: else nothing is shown here."""
     versions, _ = tracked(STORY, None, 0)
-    told = managed(versions, T0 + 3_000)
-    assert [] != [each for each in told if isinstance(each, StartDuplicateStream)]
+    published = managed(versions, T0 + 3_000)
+    assert [] != [each for each in published if isinstance(each, StartDuplicateStream)]
 
 
 @given(periods, st.integers(0, 10 * DAY_MS))
@@ -116,9 +116,9 @@ def test_no_history_is_ever_streamed(events: list[CtiEvent], more: int) -> None:
     """Other calls with a last event as old are not streamed either."""
     latest = max(event.arrived_at for event in events) + 200_000
     versions, _ = tracked(events, None, FORGOTTEN_AFTER_MS + MARKED_MS + more)
-    told = managed(versions, latest + FORGOTTEN_AFTER_MS + MARKED_MS + more)
+    published = managed(versions, latest + FORGOTTEN_AFTER_MS + MARKED_MS + more)
     assert [] == [
-        each for each in told if isinstance(each, StartDuplicateStream | RecordingDecided)
+        each for each in published if isinstance(each, StartDuplicateStream | RecordingDecided)
     ]
 
 
@@ -134,5 +134,5 @@ def test_a_contact_loses_nothing(period: tuple[int, int]) -> None:
     after = consolidated(state, again, ENDED + 3 * DAY_MS)
     before = made(state)
     assert 1 == len(before.recordings)
-    told = [(c.recordings, c.sessions, c.ended_at, c.state) for c in (before, made(after))]
-    assert told[0] == told[1]
+    contents = [(c.recordings, c.sessions, c.ended_at, c.state) for c in (before, made(after))]
+    assert contents[0] == contents[1]

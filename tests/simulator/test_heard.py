@@ -74,8 +74,8 @@ def test_a_sender_that_was_late_is_no_mistake() -> None:
     partial = contact | {"gaps": [gap], "capture": "partial"}
     assert [] == differences(script, legs, partial, audio_of(legs))
     contact["captured_ms"] -= 2_000
-    told = differences(script, legs, contact, audio_of(legs))
-    assert any("captured_ms" in each for each in told)
+    found = differences(script, legs, contact, audio_of(legs))
+    assert any("captured_ms" in each for each in found)
 
 
 def test_what_is_withheld_after_a_late_stop_is_no_mistake() -> None:

@@ -75,7 +75,7 @@ def test_a_third_party_comes_last_and_leaves_before_the_end(seed: int) -> None:
 )
 @given(seed=SEEDS)
 @SOME
-def test_only_the_ends_tell_whose_leg_it_is(case: Any, seed: int) -> None:
+def test_only_the_ends_identify_the_leg(case: Any, seed: int) -> None:
     """No leg is labelled, and both were called from the same number."""
     script = _script(case, seed)
     ends = _ends(script)

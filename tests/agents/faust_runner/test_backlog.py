@@ -83,8 +83,8 @@ def test_what_a_backlog_takes_back_was_never_started() -> None:
     backlog.see("calls", 0, 2, OLD)
     gone = call(reservation(ANN, created=1, accepted=2, wrapup=3), revision=2)
     outputs = core.on_record(TASK, state, gone, 11).outputs
-    told = [o.record.decision for o in outputs if isinstance(o.record, RecordingDecided)]
-    assert (["stop"] * 2, 2) == (told, len(outputs))
+    decisions = [o.record.decision for o in outputs if isinstance(o.record, RecordingDecided)]
+    assert (["stop"] * 2, 2) == (decisions, len(outputs))
 
 
 def test_a_partition_is_read_again_until_nothing_waits_on_it() -> None:

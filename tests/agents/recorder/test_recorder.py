@@ -40,8 +40,8 @@ async def test_what_comes_right_after_a_rebalance_is_recorded(monkeypatch):
     effects = effects_on(store, producer, Health())
     async with asyncio.timeout(10):
         await recorder.Recorder(Settings(), store, effects, LogClock()).run(Health(), stop)
-    told = [type(record) for topic, record in producer.sent if topic == "t.recordings"]
-    assert [RecordingStarted, RecordingCompleted] == told
+    reports = [type(record) for topic, record in producer.sent if topic == "t.recordings"]
+    assert [RecordingStarted, RecordingCompleted] == reports
 
 
 async def test_what_is_gone_stops_its_own_partition_only(monkeypatch, tmp_path):

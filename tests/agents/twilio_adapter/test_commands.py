@@ -171,8 +171,8 @@ def test_no_events_reach_anything_else(
 ) -> None:
     """Through tracker, resolver, stream manager and adapter, in any order, also if records of other
     roles and Twilio's answers are forged."""
-    told = [Published(e.arrived_at, CTI_EVENTS, TASK, e) for e in events] + records
-    chance.shuffle(told)
+    inputs = [Published(e.arrived_at, CTI_EVENTS, TASK, e) for e in events] + records
+    chance.shuffle(inputs)
     wire = Wire(answers)
-    virtually(_played(wire, told, chance))
+    virtually(_played(wire, inputs, chance))
     only_allowed(wire)

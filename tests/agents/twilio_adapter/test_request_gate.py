@@ -58,7 +58,7 @@ def _bad_minute(ill: str, concurrency: int = 8) -> tuple[Scene, int]:
     return run(play, concurrency), times[0]
 
 
-def test_a_minute_of_silence_delays_nobody_once_it_is_over() -> None:
+def test_a_minute_of_silence_delays_no_request_once_it_is_over() -> None:
     """100 commands wait while all requests hang: few go out; all streams start within 3 s of
     Twilio's recovery, never more at once than allowed, each call asked for once more at most."""
     scene, well = _bad_minute("hangs")

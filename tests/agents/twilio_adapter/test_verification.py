@@ -85,7 +85,7 @@ async def test_another_customer_in_the_conference_contradicts(label: str | None)
     assert ("contradicted", True) == (answer.outcome, OTHER in answer.detail)
 
 
-async def test_legs_that_nothing_marks_are_told_apart_by_their_ends() -> None:
+async def test_unmarked_legs_are_distinguished_by_their_ends() -> None:
     """An agent's leg leads to a Flex client."""
     ends = {WORKER: ("+15550199", "client:ann"), OTHER: ("+15550199", "+15550177")}
     conference = [leg(WORKER), leg(OTHER)]

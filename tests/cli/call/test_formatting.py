@@ -72,7 +72,7 @@ def test_an_open_supplement_is_shown_beside_its_complete_recording() -> None:
     assert "complete, 5.000 s" in text
 
 
-def test_text_tells_it_to_people() -> None:
+def test_text_is_readable() -> None:
     """Every version with its cause, the state, the reasons, the media streams, the recordings."""
     found = a_history()
     text = as_text(known(found[-1], OTHERS), found, None)

@@ -37,7 +37,7 @@ def test_without_a_terminal_it_must_be_agreed(
     assert "--yes" in capsys.readouterr().err
 
 
-def test_kafka_that_is_away_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unavailable_kafka_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     """Exit status 1, and no result."""
     assert 1 == command.run(_settings(), ASKED)
     out, err = capsys.readouterr()
@@ -71,9 +71,9 @@ async def test_the_cost_is_stated_before_the_question(
 
 def test_refusals_say_what_to_do() -> None:
     """Twilio's code and text, and their meaning here."""
-    told = explained(TwilioError(400, 21215, "Account not authorized"))
-    assert "400 21215" in told
-    assert "Geo permissions" in told
+    text = explained(TwilioError(400, 21215, "Account not authorized"))
+    assert "400 21215" in text
+    assert "Geo permissions" in text
     assert "network" in explained(TwilioError(0, None, "no answer"))
 
 

@@ -47,7 +47,7 @@ def test_without_the_header_it_arrived_when_it_was_given_up() -> None:
 
 
 @given(st.binary(max_size=40))
-def test_rubbish_stays_and_is_told(rubbish: bytes) -> None:
+def test_rubbish_stays_and_is_reported(rubbish: bytes) -> None:
     """No bytes raise an exception, and a record that is still unreadable gets no new dead
     letter."""
     found = retried(letter(rubbish))

@@ -53,9 +53,9 @@ def made(
     published = Published()
     for call, at in tracker.published:
         published.take(KEY, encode(call), at)
-    told = folding.states.get(TASK)
-    found = rebuilt(TASK, told, ahead.states.get(TASK), published.call(TASK), now)
-    return told, found.state, found.doubt
+    committed_state = folding.states.get(TASK)
+    found = rebuilt(TASK, committed_state, ahead.states.get(TASK), published.call(TASK), now)
+    return committed_state, found.state, found.doubt
 
 
 _steps = st.lists(st.integers(0, 3 * 60 * 60 * 1000), min_size=40, max_size=40)
@@ -76,16 +76,16 @@ def test_a_stopped_tracker_has_the_same_state(
         came.append((event, now))
         tracker.take(event, now)
     tracker.tick(now)
-    told, state, doubt = made(came, len(came), tracker, now)
+    committed_state, state, doubt = made(came, len(came), tracker, now)
     assert doubt is None
     assert (tracker.state and encode(tracker.state)) == (state and encode(state))
     table = tracker.state and encode(tracker.state)
-    assert TableVerdict.SAME is compared(KEY, table, told, state, now)
+    assert TableVerdict.SAME is compared(KEY, table, committed_state, state, now)
 
 
 @settings(max_examples=examples(80), deadline=None)
 @given(histories(), st.data())
-def test_a_killed_tracker_goes_on_without_going_back(
+def test_a_killed_tracker_continues_without_going_back(
     events: list[CtiEvent], data: st.DataObject
 ) -> None:
     """The last events were handled and are not committed: the state made anew is that of the latest
@@ -97,10 +97,10 @@ def test_a_killed_tracker_goes_on_without_going_back(
     for event, at in came[:handled]:
         tracker.take(event, at)
     table = None if tracker.state is None else encode(tracker.state)
-    told, state, doubt = made(came, committed, tracker, T0 + len(events))
+    committed_state, state, doubt = made(came, committed, tracker, T0 + len(events))
     assert doubt is None
     assert is_within(tracker.state, state)
-    verdict = compared(KEY, table, told, state, T0 + len(events))
+    verdict = compared(KEY, table, committed_state, state, T0 + len(events))
     assert verdict in (TableVerdict.SAME, TableVerdict.BEHIND)
     again = Tracker()
     again.state = state
@@ -122,7 +122,7 @@ def a_call(*steps: str) -> list[CtiEvent]:
     return story.events
 
 
-def test_versions_that_are_not_on_calls_are_told_of() -> None:
+def test_versions_that_are_not_on_calls_are_reported() -> None:
     """Expired, or lost: the state is what the events say."""
     tracker = Tracker()
     came = [(event, T0) for event in a_call("created", "accepted")]
@@ -156,7 +156,7 @@ def test_events_and_versions_that_contradict_each_other_are_both_kept() -> None:
     assert doubt == "its versions on calls say more than its events"
 
 
-def test_time_goes_on_while_nobody_runs() -> None:
+def test_time_passes_while_no_tracker_runs() -> None:
     """A call that ended long ago is forgotten, and a day later its mark is too. A call without an
     end waits for the tracker to close it."""
     events = [(event, T0) for event in a_call("created", "accepted", "wrapup")]
@@ -165,9 +165,9 @@ def test_time_goes_on_while_nobody_runs() -> None:
         tracker.take(event, at)
     table = encode(tracker.state)
     later = T0 + FORGOTTEN_AFTER_MS + 60_000
-    told, state, _ = made(events, len(events), tracker, later)
+    committed_state, state, _ = made(events, len(events), tracker, later)
     assert isinstance(state, ForgottenCall)
-    assert TableVerdict.SAME is compared(KEY, table, told, state, later)
+    assert TableVerdict.SAME is compared(KEY, table, committed_state, state, later)
     assert made(events, len(events), tracker, later + MARKED_MS)[1] is None
     going_on = Tracker()
     for event, at in events[:-1]:
@@ -183,14 +183,14 @@ def test_what_is_wrong_in_a_table_is_seen() -> None:
     tracker = Tracker()
     for event, at in events:
         tracker.take(event, at)
-    told, wanted, _ = made(events, len(events), tracker, T0)
+    committed_state, wanted, _ = made(events, len(events), tracker, T0)
     assert isinstance(wanted, Call)
     earlier, (other, _) = tracker.published[0][0], tracker.published[1]
-    assert TableVerdict.MISSING is compared(KEY, None, told, wanted, T0)
-    assert TableVerdict.OTHER is compared(KEY, b"\x00", told, wanted, T0)
-    assert TableVerdict.OTHER is compared(KEY, encode(earlier), told, wanted, T0)
+    assert TableVerdict.MISSING is compared(KEY, None, committed_state, wanted, T0)
+    assert TableVerdict.OTHER is compared(KEY, b"\x00", committed_state, wanted, T0)
+    assert TableVerdict.OTHER is compared(KEY, encode(earlier), committed_state, wanted, T0)
     assert TableVerdict.OTHER is compared(
-        KEY, encode(replace(wanted, revision=1)), told, wanted, T0
+        KEY, encode(replace(wanted, revision=1)), committed_state, wanted, T0
     )
     assert TableVerdict.EXTRA is compared(b"\xff", encode(other), None, None, T0)
     assert TableVerdict.EXTRA is compared(KEY, encode(wanted), None, None, T0)

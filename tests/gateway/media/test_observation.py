@@ -63,13 +63,13 @@ def test_pings_are_sent_in_time_and_their_answers_counted(answers):
     answer."""
     observer, now = StreamObserver(0), FIRST_PING_MS
     assert not observer.wants_ping(now - 1)
-    observer.heard()
+    observer.received_control()
     for is_answered in answers:
         assert observer.wants_ping(now)
         assert not observer.wants_ping(now + PING_EVERY_MS - 1)
         now += PING_EVERY_MS
         for _ in range(2 * is_answered):
-            observer.heard()
+            observer.received_control()
     observed = observer.observed(CLOSED)
     assert (len(answers), sum(answers)) == (observed.pings, observed.pongs)
 

@@ -24,7 +24,7 @@ DEEDS: dict[str, Deed] = {
     "violated": lambda socket, now: socket.violated("binary", now),
     "forget": lambda socket, now: socket.forget(),
     "not recorded": lambda socket, now: socket.not_to_be_recorded(now, "excluded"),
-    "heard": lambda socket, now: socket.heard(now),
+    "note_activity": lambda socket, now: socket.note_activity(now),
     "tick": lambda socket, now: socket.tick(now),
 }
 

@@ -90,7 +90,7 @@ def test_half_an_item_at_the_end_is_passed_over(given_items, cut, most):
         spill.close()
 
 
-def test_reading_goes_on_with_what_is_written_meanwhile(tmp_path):
+def test_reading_continues_with_later_items(tmp_path):
     """Files that are no longer needed are removed one by one."""
     room = Room(1_000)
     spill = Spill(tmp_path, room)

@@ -133,9 +133,9 @@ def test_control_frames_are_signs_of_life(answer):
         }
         send[answer]()
         answers = client.data_to_send()
-    assert not websocket.heard
+    assert not websocket.was_control
     websocket.receive(b"".join(answers))
-    assert (answer not in ("text", "close")) == websocket.heard
+    assert (answer not in ("text", "close")) == websocket.was_control
 
 
 def test_no_ping_follows_a_close():
@@ -205,7 +205,7 @@ def test_what_breaks_the_protocol_is_1002(data):
     assert 1002 == closing_code(websocket, client)
 
 
-def test_a_binary_message_is_told():
+def test_a_binary_message_is_reported():
     """The layer above decides about binary messages."""
     websocket, client = opened()
     client.send_text(b"before")

@@ -123,7 +123,7 @@ def test_keys_stay_as_they_are() -> None:
     assert [CUSTOMER_LEG, "/x"] == keys
 
 
-def test_the_bridge_is_told_what_to_count() -> None:
+def test_the_bridge_learns_what_to_count() -> None:
     """With each message, of events and of dead letters."""
     place = Place("flex-events", 0, "shardId-0")
     events = [_created(task_attributes=json.dumps({"call_sid": "x"})), _created(task_sid="WT1")]

@@ -11,7 +11,7 @@ FORGOTTEN_AFTER_MS = 4 * 60 * 60 * 1000
 LONGEST_MS = 24 * 60 * 60 * 1000
 
 
-def test_an_event_of_a_call_that_nobody_was_reserved_for_keeps_it_a_day() -> None:
+def test_an_event_of_a_call_without_a_reservation_keeps_it_a_day() -> None:
     """It may wait in the queue; then it is marked too."""
     call = call_after(inbound().events)
     due = T0 + 50 + LONGEST_MS + FORGOTTEN_AFTER_MS

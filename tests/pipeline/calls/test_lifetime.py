@@ -89,7 +89,7 @@ def test_a_swept_call_is_kept_four_hours_more() -> None:
     assert T0 + LONGEST_MS + FORGOTTEN_AFTER_MS == wakes_at(version)
 
 
-def test_a_call_without_an_end_is_forgotten_at_once_where_nobody_looked_in_time() -> None:
+def test_a_call_without_an_end_is_forgotten_at_once_if_its_ticks_were_missed() -> None:
     """All that is due happens at once, and the version is published nevertheless."""
     call = call_after(running().events)
     due = T0 + LONGEST_MS + FORGOTTEN_AFTER_MS
@@ -203,7 +203,7 @@ def test_a_sweep_amid_the_events_changes_nothing_in_the_end(
     assert bare(aged(plain, soon).state) == bare(aged(state, soon).state)
 
 
-def test_every_call_that_goes_on_is_over_after_its_sweep() -> None:
+def test_every_call_in_progress_is_over_after_its_sweep() -> None:
     """Nothing is recorded for ever: also where outsiders are still on the call."""
     story = running().participant("join", 3_000, leg_sid("x"))
     story.reservation("wrapup", 9_000, "ann").task("transfer-initiated", 9_500)

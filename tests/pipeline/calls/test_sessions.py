@@ -123,7 +123,7 @@ def test_a_transfer_back_makes_two_sessions_of_one_worker() -> None:
     assert [(2_000, 10_000), (21_000, None)] == [(s, e) for _, s, e in spans(story)]
 
 
-def test_a_worker_who_loses_his_leg_and_comes_back_stays() -> None:
+def test_a_worker_who_loses_a_leg_and_comes_back_stays() -> None:
     """His part is over when the last of his legs is gone, and goes on once he is there again."""
     story = talking().participant("leave", 10_000, ANN)
     assert ["ended"] == states(story)
@@ -133,7 +133,7 @@ def test_a_worker_who_loses_his_leg_and_comes_back_stays() -> None:
     assert [("ann@example.com", 2_000, 40_000)] == spans(story)
 
 
-def test_the_leg_of_one_who_is_only_called_ends_nobody_elses_part() -> None:
+def test_the_leg_of_a_ringing_worker_ends_no_other_session() -> None:
     """Ann's leg is not known; Bob's, who does not answer, is no stand-in for it."""
     story = inbound().reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
     story.reservation("created", 9_000, "bob")
@@ -167,7 +167,7 @@ def test_the_extension_is_the_email_else_the_contact_else_the_name(
     assert extension == call.sessions[0].extension
 
 
-def test_a_session_tells_team_and_queue() -> None:
+def test_a_session_has_team_and_queue() -> None:
     """The policy looks at them."""
     session = seen(talking()).sessions[0]
     assert (

@@ -57,7 +57,7 @@ def test_hold_of_one_workers_leg_is_his_connections_alone() -> None:
     assert ["hold", "active"] == states(story)
 
 
-def test_a_call_goes_on_with_an_outside_party_when_the_worker_has_left() -> None:
+def test_a_call_continues_with_an_outside_party_after_the_worker_has_left() -> None:
     """Its end is the conference's, else the task's; without an outside party the worker's leaving
     was the end."""
     story = (
@@ -185,7 +185,7 @@ def test_a_party_that_left_before_a_transfer_back_stays_an_answer() -> None:
     assert seen(story.reservation("accepted", 9_000, "ann", name="again")).answered
 
 
-def test_an_outbound_call_that_nobody_answered() -> None:
+def test_an_unanswered_outbound_call() -> None:
     """The customer's leg ended busy: so no customer was on the call."""
     story = outbound().reservation("accepted", 200, "ann")
     story.call_status("completed", 9_000, leg_sid("c"), CallStatus="busy")

@@ -81,9 +81,9 @@ def test_why_a_call_has_no_audio(record: Input, reason: str) -> None:
 def test_a_refused_handshake_explains_more_than_that_no_socket_came() -> None:
     """The stream manager says that the media stream never reached a gateway; a gateway knows
     better. A start that Twilio refused afterwards explains more still."""
-    told = [changed(1, "failed", 8_000, reason=NEVER_REACHED.text), refused_handshake(2_500)]
-    assert ["handshake-refused"] == reasons(DECIDED, *told)
-    assert ["twilio-refused"] == reasons(DECIDED, *told, answered("failed", 20003, at=9_000))
+    records = [changed(1, "failed", 8_000, reason=NEVER_REACHED.text), refused_handshake(2_500)]
+    assert ["handshake-refused"] == reasons(DECIDED, *records)
+    assert ["twilio-refused"] == reasons(DECIDED, *records, answered("failed", 20003, at=9_000))
 
 
 @pytest.mark.parametrize(

@@ -56,19 +56,19 @@ def test_required_time_is_the_models(
 ) -> None:
     """For any call, whose events come in any order, late and repeatedly: the same spans, and the
     same `required_ms` in the contact."""
-    told = _delivered(scene, data)
+    call = _delivered(scene, data)
     opened_at = data.draw(st.none() | st.integers(START, START + 120_000))
     now = max((at for _, at in scene.known), default=START) + data.draw(
         st.sampled_from([0, 500, HOUR])
     )
     expected = model.required(scene.known, TASK, versions, now, opened_at)
-    if told is None:
+    if call is None:
         assert expected == []
         return
-    found = required(told, view(told), history(versions), opened_at, now)
+    found = required(call, view(call), history(versions), opened_at, now)
     assert expected == list(found)
 
-    state = contact_state.fold(contact_state.empty(TASK), told, now)
+    state = contact_state.fold(contact_state.empty(TASK), call, now)
     if opened_at is not None:
         opened = MediaStreamOpened("MZ1", "CA1", TASK, None, 1, "g", 1, opened_at)
         state = contact_state.fold(state, opened, now)

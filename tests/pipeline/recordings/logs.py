@@ -162,10 +162,10 @@ def stories(draw: st.DrawFn) -> Story:
     for record in records:
         messages.append(Message(record, offset, T0 + 100 * len(messages)))
         offset += draw(st.sampled_from([1, 1, 1, 3]))
-    return _told(tuple(messages))
+    return _story(tuple(messages))
 
 
-def _told(messages: tuple[Message, ...]) -> Story:
+def _story(messages: tuple[Message, ...]) -> Story:
     frames: dict[str, list[Frame]] = {}
     invalid: dict[str, int] = {}
     taken: set[tuple[str, int]] = set()

@@ -113,7 +113,7 @@ def test_every_recording_is_announced_and_accounts_for_itself(log):
     of recordings that one gateway took in are what a reader of the log finds."""
     world = lived(log)
     done = completed(world)
-    began = [each for each in world.told if isinstance(each, RecordingStarted)]
+    began = [each for each in world.published if isinstance(each, RecordingStarted)]
     assert sorted(each.recording_id for each in began) == sorted(d.recording_id for d in done)
     for each in done:
         mains = [d for d in done if not d.supplement_of and d.stream_sid == each.stream_sid]
@@ -144,17 +144,17 @@ def test_kills_change_nothing(log, lives, last):
     whole = lived(log)
     assert whole.audio == world.audio
     assert whole.manifests == world.manifests
-    assert set(whole.told) == set(world.told)
+    assert set(whole.published) == set(world.published)
 
 
 @given(late_logs(), st.data())
 def test_a_replay_of_any_part_changes_nothing(log, data):
     """The committed offset may fall back to any earlier one."""
     world = lived(log)
-    before = (dict(world.audio), dict(world.manifests), set(world.told))
+    before = (dict(world.audio), dict(world.manifests), set(world.published))
     world.committed = data.draw(st.sampled_from(log)).offset
     world.live(log, [(1000, False)])
-    assert before == (world.audio, world.manifests, set(world.told))
+    assert before == (world.audio, world.manifests, set(world.published))
 
 
 def test_checkpoints_survive_their_bytes():

@@ -77,7 +77,7 @@ def test_kills_change_nothing(story, lives, last):
     assert whole.audio == world.audio
     assert whole.manifests == world.manifests
     assert whole.refused == world.refused
-    assert set(whole.told) == set(world.told)
+    assert set(whole.published) == set(world.published)
 
 
 @given(stories(), rounds)
@@ -87,7 +87,7 @@ def test_the_quick_way_and_the_other_agree(story, sizes):
     quick, slow = World(), World(quick=False)
     for world in (quick, slow):
         world.live(story.messages, [*sizes, (1000, True)])
-    assert slow.told == quick.told
+    assert slow.published == quick.published
     assert (slow.audio, slow.manifests) == (quick.audio, quick.manifests)
     assert slow.checkpoints == quick.checkpoints
     assert slow.committed == quick.committed
@@ -111,10 +111,10 @@ def test_a_regular_call_goes_the_quick_way():
 def test_a_suffix_delivered_again_changes_nothing(story, data):
     """A committed offset may fall back to any earlier one: the rest is read again, for nothing."""
     world = _whole(story)
-    before = (dict(world.audio), dict(world.manifests), set(world.told))
+    before = (dict(world.audio), dict(world.manifests), set(world.published))
     world.committed = data.draw(st.sampled_from(story.messages)).offset
     world.live(story.messages, [(1000, False)])
-    assert before == (world.audio, world.manifests, set(world.told))
+    assert before == (world.audio, world.manifests, set(world.published))
 
 
 @given(stories(), st.data())

@@ -73,12 +73,12 @@ def test_frames_that_continue_the_run_are_gathered_and_join_it():
         ((regular(100, 2), regular(145), regular(170), regular(194)), -1),
     ],
 )
-def test_only_a_regular_run_goes_on(runs, at):
+def test_only_a_regular_run_continues(runs, at):
     """Frames of 160 samples, 20 ms apart, whose timestamps are near their place."""
     assert at == track(batch(*runs)).goes_on_at
 
 
-def test_nothing_goes_on_in_a_new_segment():
+def test_no_run_continues_in_a_new_segment():
     """Its first batch is placed, as a segment's runs do not continue those of another."""
     made = track(batch(regular(0, 2), invalid=3))
     assert SegmentTrack("inbound", 0, made.pending().runs, (), 3, b"A" * 320) == made.cut()

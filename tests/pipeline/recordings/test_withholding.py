@@ -71,7 +71,8 @@ def lived(records: Sequence[Any], rounds: Sequence[tuple[int, bool]] = ((1_000, 
 
 def only(world: World) -> tuple[RecordingCompleted, bytes, Any]:
     """Its recording: the announcement, the samples, the manifest."""
-    (done,) = {e.recording_id: e for e in world.told if isinstance(e, RecordingCompleted)}.values()
+    completed = [e for e in world.published if isinstance(e, RecordingCompleted)]
+    (done,) = {e.recording_id: e for e in completed}.values()
     audio = world.audio[done.recording_id][HEADER_SIZE:]
     return done, audio, world.manifest(done.recording_id)
 
@@ -162,7 +163,7 @@ def test_supplements_withhold_too():
     records = [opened("MZ1"), *batches(1, 8), closed("MZ1"), decided("stop", 4_000)]
     records += [*batches(9, 20), GatewayStarted(GATEWAY, EPOCH + 1, T0)]
     world = lived(records)
-    _, supplement = [each for each in world.told if isinstance(each, RecordingCompleted)]
+    _, supplement = [each for each in world.published if isinstance(each, RecordingCompleted)]
     assert (200, 400) == (supplement.received, supplement.withheld)
 
 
@@ -287,4 +288,4 @@ def test_kills_change_nothing(records, lives, last):
     world.live_in_spite_of_kills(log, lives, last)
     whole = lived(records)
     assert (whole.audio, whole.manifests) == (world.audio, world.manifests)
-    assert set(whole.told) == set(world.told)
+    assert set(whole.published) == set(world.published)

@@ -96,7 +96,7 @@ def test_before_a_measurement_the_machine_counts(machine: Machine) -> None:
     assert (T0 + 5_000, (T0 + 5_000) / 1000) == (clock.now(), clock.settled_seconds())
 
 
-def test_a_jump_is_told_and_a_small_correction_is_not(machine: Machine) -> None:
+def test_a_jump_is_reported_and_a_small_correction_is_not(machine: Machine) -> None:
     """The first measurement is one if the machine's clock is wrong."""
     jumps: list[int] = []
     clock = LogClock()
@@ -212,7 +212,7 @@ async def test_topics_with_the_timestamps_of_producers_leave_the_machine_its_clo
 @pytest.mark.parametrize(
     "error", [TopicAuthorizationFailedError("clock"), SettingsError("topic clock cannot be made")]
 )
-async def test_without_the_right_to_write_recording_goes_on(
+async def test_without_the_right_to_write_recording_continues(
     kafka: FakeKafka, error: Exception
 ) -> None:
     """By the machine's clock, with a warning."""

@@ -38,11 +38,11 @@ def test_errors_of_one_call_say_nothing_of_twilio(status: int, code: int | None)
         )
 
 
-def test_a_conflict_may_be_told_in_words() -> None:
+def test_a_conflict_may_be_recognized_by_its_message() -> None:
     """The message counts if the code does not show a conflict."""
-    told = "A stream with this name already exists"
+    message = "A stream with this name already exists"
 
-    assert ErrorVerdict.DONE == verdict_on_start(400, 21299, told)
+    assert ErrorVerdict.DONE == verdict_on_start(400, 21299, message)
     assert ErrorVerdict.DONE == verdict_on_start(409, None)
     assert ErrorVerdict.FAILED == verdict_on_start(400, 21299, "Invalid Url")
 

@@ -16,7 +16,7 @@ REASONS = st.builds(
 JUDGEMENTS = st.builds(
     Judgement,
     sent=COUNTS, recorded=COUNTS, lost=REASONS, withheld=COUNTS, unread=COUNTS, in_gap=COUNTS,
-    silent=REASONS, untold=COUNTS, strange=REASONS, lost_at_end=COUNTS,
+    silent=REASONS, unaccounted=COUNTS, strange=REASONS, lost_at_end=COUNTS,
     wrong=st.lists(st.text(max_size=3), max_size=2),
 )  # fmt: skip
 

@@ -36,7 +36,7 @@ def test_what_must_not_be_heard_is_accounted_for_apart() -> None:
     withheld = Withheld(30)
     judgement = withheld.judged_with()
     assert judgement.wrong == []
-    assert (judgement.withheld, judgement.lost.total(), judgement.untold) == (60, 0, 0)
+    assert (judgement.withheld, judgement.lost.total(), judgement.unaccounted) == (60, 0, 0)
     assert judgement.recorded == 60
     withheld.withheld -= 1
     assert withheld.judged_with().wrong
@@ -56,7 +56,7 @@ def test_frames_that_are_withheld_too_early_or_heard_too_late_are_found() -> Non
 def test_frames_that_a_closed_socket_had_are_unread() -> None:
     """Only those of the last moments: others must be withheld."""
     withheld = Withheld(20, read=55)
-    assert withheld.judged_with().untold == 10
+    assert withheld.judged_with().unaccounted == 10
     withheld.coded.closed_at = withheld.coded.turned_at[-1]
     judgement = withheld.judged_with()
-    assert (judgement.wrong, judgement.unread, judgement.untold) == ([], 10, 0)
+    assert (judgement.wrong, judgement.unread, judgement.unaccounted) == ([], 10, 0)

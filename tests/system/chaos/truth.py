@@ -105,7 +105,7 @@ def differences(truth: Truth, contact: Mapping[str, Any] | None, *, connected: b
         return ["no contact"]
     story = truth.story
     sessions = {
-        s.reservation_sid: (s.extension, _told(s.started_at), _told(s.ended_at))
+        s.reservation_sid: (s.extension, _shown_time(s.started_at), _shown_time(s.ended_at))
         for s in story.sessions
     }
     found = {
@@ -136,5 +136,5 @@ def _words(decisions: Iterable[str]) -> tuple[str, ...]:
     return tuple(word for word in decisions if word in WORDS)
 
 
-def _told(at: int | None) -> str | None:
+def _shown_time(at: int | None) -> str | None:
     return None if at is None else iso(at)

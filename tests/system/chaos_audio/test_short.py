@@ -13,7 +13,7 @@ from tests.system.chaos_audio.options import AudioOptions
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 
-async def test_every_frame_is_recorded_or_told_lost(tmp_path: Path) -> None:
+async def test_every_frame_is_recorded_or_listed_as_lost(tmp_path: Path) -> None:
     """Broker, recorder and gateway are killed, some calls fall silent, some lose messages, some
     cannot be stopped: each frame is recorded in its place, lost for its true reason, or withheld;
     the console answers as its contract says."""

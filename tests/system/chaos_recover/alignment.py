@@ -96,8 +96,8 @@ def _offset(sides: Sides, truth: Sides) -> int | None:
         for side, true in zip(sides, truth, strict=True):
             for at in range(0, len(side) - PROBE + 1, PROBE):
                 probe = side[at : at + PROBE]
-                is_telling = PROBE - probe.count(SILENCE) >= least
-                if is_telling and (found := true.find(probe)) >= 0:
+                is_audible = PROBE - probe.count(SILENCE) >= least
+                if is_audible and (found := true.find(probe)) >= 0:
                     return found - at
     return None
 

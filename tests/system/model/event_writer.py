@@ -109,14 +109,14 @@ class EventWriter:
         self._event(f"com.twilio.voice.status-callback.{kind}", data)
 
     def _event(self, kind: str, data: dict[str, Any], *, envelope: bool = False) -> None:
-        told = {"time": iso(self.now)} if self.account.envelope or envelope else {}
+        extra = {"time": iso(self.now)} if self.account.envelope or envelope else {}
         event = {
             "specversion": "1.0",
             "type": kind,
             "source": "/v1",
             "id": f"EV{len(self.known) * 7_919 % 100_000:05d}",  # in no order
             "data": data,
-            **told,
+            **extra,
         }
         self.known.append((event, self.now + 40))
 

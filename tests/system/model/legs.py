@@ -71,11 +71,11 @@ def _named(said: list[Said]) -> dict[str, list[str]]:
     named: dict[str, list[str]] = {}
     router = [s for s in said if s["subject"] in ("task", "reservation")]
     for each in sorted(router, key=lambda s: (s["at"], s["id"])):
-        told = attributes(each["words"].get("task_attributes"))
-        people = (told.get("conference") or {}).get("participants") or {}
+        task = attributes(each["words"].get("task_attributes"))
+        people = (task.get("conference") or {}).get("participants") or {}
         worker, customer = text(people.get("worker")), text(people.get("customer"))
-        if direction_of(told) == "inbound":
-            customer = text(told.get("call_sid")) or customer
+        if direction_of(task) == "inbound":
+            customer = text(task.get("call_sid")) or customer
         for leg, role in {worker: "worker", customer: "customer"}.items():
             if leg:
                 named.setdefault(leg, []).append(role)

@@ -59,9 +59,9 @@ def connection(session: Session, legs: list[Leg], ringing: bool) -> str:
     if ringing:
         return "ringing"
     customers = [leg for leg in legs if leg.whose == "customer"]
-    heard = customers or [leg for leg in legs if leg.whose == "unknown"]
+    candidates = customers or [leg for leg in legs if leg.whose == "unknown"]
     own = [leg for leg in legs if leg.whose == "worker" and session.reservation_sid in leg.owners]
-    return "hold" if any(leg.is_held for leg in heard + own) else "active"
+    return "hold" if any(leg.is_held for leg in candidates + own) else "active"
 
 
 def customer_leg_of(legs: list[Leg], facts: dict[str, Any], named_legs: list[str]) -> str | None:

@@ -60,7 +60,7 @@ class Reader:
     named_legs: list[str] = field(default_factory=list)
     named_since: int = 0
 
-    def told(self, now: int) -> Story:
+    def story(self, now: int) -> Story:
         """The story."""
         self._learn_facts()
         for said in self.said:
@@ -142,17 +142,17 @@ class Reader:
             self.facts["later"] = self.named_legs[0]
 
     def _learn_first(self, words: dict[str, Any], at: int) -> None:
-        told = attributes(words.get("task_attributes"))
-        participants = (told.get("conference") or {}).get("participants") or {}
-        direction = direction_of(told)
+        task = attributes(words.get("task_attributes"))
+        participants = (task.get("conference") or {}).get("participants") or {}
+        direction = direction_of(task)
         customer = {"inbound": ("from", "caller"), "outbound": ("outbound_to", "to")}
         leg = text(participants.get("customer"))
         if direction == "inbound":
-            leg = text(told.get("call_sid")) or leg
+            leg = text(task.get("call_sid")) or leg
         learnt = {
             "direction": direction,
             "customer": next(
-                (v for n in customer.get(direction or "", ()) if (v := text(told.get(n)))), None
+                (v for n in customer.get(direction or "", ()) if (v := text(task.get(n)))), None
             ),
             "joined": text(participants.get("customer")),
             "worker_leg": text(participants.get("worker")),

@@ -36,7 +36,7 @@ def required(
     if not said:
         return []
     reader = Reader(task_sid, said)
-    story = reader.told(0)
+    story = reader.story(0)
     since = _evidence(reader, story, opened_at)
     if since is None or story.state not in ("active", "ended"):
         return []
@@ -55,11 +55,11 @@ def required(
 
 
 def _moments(reader: Reader, story: Story, versions: Sequence[ListVersion]) -> list[int]:
-    told = {said["at"] for said in reader.said}
-    told |= {at for steps in reader.transfers.values() for at in steps.values()}
-    told |= {version.holds_from for version in versions}
-    told |= {at for s in story.sessions for at in (s.created_at, s.started_at, s.ended_at) if at}
-    return sorted({at + wait for at in told for wait in (0, SECOND, RINGS_AT_MOST)})
+    moments = {said["at"] for said in reader.said}
+    moments |= {at for steps in reader.transfers.values() for at in steps.values()}
+    moments |= {version.holds_from for version in versions}
+    moments |= {at for s in story.sessions for at in (s.created_at, s.started_at, s.ended_at) if at}
+    return sorted({at + wait for at in moments for wait in (0, SECOND, RINGS_AT_MOST)})
 
 
 def _as_it_was(reader: Reader, story: Story, at: int) -> Story:
@@ -122,11 +122,11 @@ def _answered(legs: Sequence[Leg], *whose: str) -> list[int]:
 
 def _mentioned_in_conference(reader: Reader) -> list[int]:
     """When the task first said that the customer is in the conference."""
-    told = []
+    times = []
     for said in reader.said:
         if said["subject"] in ("task", "reservation"):
             conference = attributes(said["words"].get("task_attributes")).get("conference") or {}
             people = conference.get("participants") or {}
             if text(people.get("customer")):
-                told.append(said["at"])
-    return told[:1]
+                times.append(said["at"])
+    return times[:1]

@@ -28,7 +28,7 @@ def story(
     counts if the leg is this call's. `legs`: call SIDs that only Twilio's lists show to be the
     call's."""
     said = said_of(known, task_sid, legs)
-    return None if not said else Reader(task_sid, said).told(now)
+    return None if not said else Reader(task_sid, said).story(now)
 
 
 def task_sids(known: Iterable[Known]) -> set[str]:
@@ -51,9 +51,9 @@ def said_of(known: Iterable[Known], task_sid: str, legs: Collection[str] = ()) -
 
 
 def _legs_named(said: Said) -> set[str]:
-    told = attributes(said["words"].get("task_attributes"))
-    participants = (told.get("conference") or {}).get("participants") or {}
+    task = attributes(said["words"].get("task_attributes"))
+    participants = (task.get("conference") or {}).get("participants") or {}
     named = {said["leg"], participants.get("customer"), participants.get("worker")}
-    if direction_of(told) == "inbound":
-        named.add(told.get("call_sid"))
+    if direction_of(task) == "inbound":
+        named.add(task.get("call_sid"))
     return {leg for leg in named if leg}

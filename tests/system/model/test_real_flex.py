@@ -142,7 +142,7 @@ def test_notations_of_one_address(one: str, other: str) -> None:
 
 
 @pytest.mark.parametrize("nobody", ["", None, "Anonymous", "+266696687", "sip:anonymous@x.invalid"])
-def test_an_anonymous_end_is_nobodys(nobody: str | None) -> None:
+def test_an_anonymous_end_identifies_no_party(nobody: str | None) -> None:
     """Not even that of another anonymous end."""
     assert address(nobody) is None
     assert not same(nobody, nobody)

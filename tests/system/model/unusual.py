@@ -202,10 +202,10 @@ class UnusualDirector(Director):
     def names_worker(self, part: Part) -> None:
         """Now and then the attributes name the worker's new leg."""
         scene = self.scene
-        told = scene.attributes.get("conference")
-        if told and self.draw(st.booleans()):
-            people = {**told["participants"], "worker": part.call_sid}
-            scene.attributes = scene.attributes | {"conference": told | {"participants": people}}
+        conference = scene.attributes.get("conference")
+        if conference and self.draw(st.booleans()):
+            people = {**conference["participants"], "worker": part.call_sid}
+            scene.attributes |= {"conference": conference | {"participants": people}}
             scene.task("updated")
 
     def strangers(self) -> None:

@@ -167,7 +167,7 @@ async def test_what_is_taken_at_once_needs_no_task(blocks: bool) -> None:
     assert [tasks < number for number in taken] == [blocks]
 
 
-async def test_nobody_asks_how_full_faust_s_producer_is(
+async def test_the_fill_level_of_fausts_producer_is_not_queried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Faust asks at each record, by way of its settings; nothing goes through that producer."""

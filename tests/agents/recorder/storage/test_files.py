@@ -220,12 +220,12 @@ async def test_checkpoints_wait_until_all_is_safe(tmp_path):
     await effects.settle()
     assert [cuts[-1].effect.checkpoint] == [record for _, record in producer.sent]
     await effects.carry_out(work)
-    told = len(producer.sent)
+    count = len(producer.sent)
     await effects.settle()
     await effects.carry_out(cuts[:1])
     effects.forget()
     await effects.settle()
-    assert told == len(producer.sent)
+    assert count == len(producer.sent)
 
 
 async def test_a_long_call_takes_no_more_memory_than_a_short_one(tmp_path, monkeypatch):

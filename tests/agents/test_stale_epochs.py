@@ -1,5 +1,5 @@
-"""A gateway whose epoch is lower than an earlier one: its clock was set back, or two processes
-share a name."""
+"""A gateway with a lower epoch than an earlier one: its clock was set back, or two processes share
+a name."""
 
 from collections import deque
 from dataclasses import dataclass, field

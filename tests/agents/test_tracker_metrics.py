@@ -22,7 +22,7 @@ from tests.pipeline.calls.histories import T0, TASK, Story, inbound
 
 
 class Counted:
-    """A call in a core whose steps are counted."""
+    """A call in a core with its steps counted."""
 
     def __init__(self) -> None:
         self.core = CountedCore(TrackerCore(), TrackerMetrics().observe)

@@ -136,7 +136,7 @@ async def test_other_failures_are_the_callers(raised: Exception, expected: type[
 
 
 class Describing:
-    """A client whose stream is a different one at each request."""
+    """A client that finds a different stream at each request."""
 
     def __init__(self) -> None:
         self.asked = 0

@@ -221,8 +221,8 @@ def test_a_carrier_that_was_fenced_pauses_longer() -> None:
 
 
 def test_only_the_period_is_carried() -> None:
-    """Its beginning is where reading begins, records outside of it are passed over, and a shard
-    that has passed its end is finished."""
+    """Reading starts at its beginning, records outside of it are skipped, and a shard that has
+    passed its end is finished."""
     kafka, source = FakeKafka(), kinesis(endless=True)
     made = world(kafka, source, fate_of([]), Health())
     carrier = ShardCarrier(made, PLACE, Period(1_001, 1_003))

@@ -1,4 +1,4 @@
-"""Calls that live roles handle, and what is derived from their events."""
+"""Calls that live roles handle, and the calls derived from their events."""
 
 import asyncio
 import time

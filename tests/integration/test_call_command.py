@@ -40,7 +40,7 @@ async def put(settings: Settings, topic: Topic, *records: tuple[int, object]) ->
 async def state_dir(
     settings_for: SettingsFor, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """Return the directory of an `up` whose topics have a call from a month ago."""
+    """Return the directory of an `up` with a call from a month ago on its topics."""
     settings = settings_for(prefix)
     first, second = a_history()
     await put(

@@ -121,7 +121,7 @@ async def test_a_call_becomes_a_contact(settings_for: SettingsFor, prefix: str) 
         await put(settings, *inputs[:6])
         await eventually(lambda: _being_recorded(store) == ["recording"])
         await put(settings, *inputs[6:])
-        await eventually(lambda: _is_whole(store, 1))
+        await eventually(lambda: _is_complete(store, 1))
         seen = await contacts.until(lambda seen: bool(seen) and plain(seen[-1]) == expected(1))
     assert in_database(seen[-1]) == store.contact(task(1))
     assert () == store.calls_in_progress()
@@ -140,7 +140,7 @@ async def test_audio_whose_task_is_not_known_is_found_and_attached_later(
         await eventually(lambda: store.count_unmatched() == 1)
         assert store.contact(task(1)) is None
         await put(settings, *(r for r in inputs if r not in audio))
-        await eventually(lambda: _is_whole(store, 1))
+        await eventually(lambda: _is_complete(store, 1))
     assert 0 == store.count_unmatched()
 
 
@@ -161,7 +161,7 @@ async def test_killed_again_and_again_it_makes_the_same_contacts(
                 await eventually(lambda seen=before: _revisions(store) != seen)  # type: ignore[misc]
                 await process.kill()
                 await process.start()
-        await eventually(lambda: all(_is_whole(store, number) for number in numbers), 90)
+        await eventually(lambda: all(_is_complete(store, number) for number in numbers), 90)
         assert 0 == await process.stop()
     assert [expected(n) for n in numbers] == [_stored(store, n) for n in numbers]
 
@@ -181,7 +181,7 @@ def _stored(store: Repository, number: int) -> Contact | None:
     return None if found is None else plain(found)
 
 
-def _is_whole(store: Repository, number: int) -> bool:
+def _is_complete(store: Repository, number: int) -> bool:
     return _stored(store, number) == expected(number)
 
 

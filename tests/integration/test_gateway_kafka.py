@@ -1,4 +1,4 @@
-"""A gateway whose Kafka refuses records, is killed, or is not there yet."""
+"""A gateway while Kafka refuses records, is killed, or is not up yet."""
 
 import asyncio
 from contextlib import ExitStack

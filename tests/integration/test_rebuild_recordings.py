@@ -156,7 +156,7 @@ async def test_one_call_up_to_a_time(settings_for, prefix, tmp_path, capsys):
 async def test_killed_in_the_middle(settings_for, prefix, tmp_path, capsys):
     """SIGKILL while it writes: run again it makes the same, and leaves nothing over."""
     settings = settings_for(prefix)
-    whole, again = tmp_path / "whole", tmp_path / "again"
+    complete, again = tmp_path / "complete", tmp_path / "again"
     async with on_media(settings) as media:
         for sid in SIDS:
             await media.send([opened(sid), *batches_of(sid, 0, 10_000), closed(sid)])
@@ -166,11 +166,11 @@ async def test_killed_in_the_middle(settings_for, prefix, tmp_path, capsys):
         process.kill()
         assert -signal.SIGKILL == await process.wait()
         assert len(SIDS) > len(list(again.rglob("*.json")))
-        for target in (again, whole):
+        for target in (again, complete):
             assert 0 == await asyncio.to_thread(rebuild, settings, Chosen(), target.as_uri(), None)
             assert "5 recordings were made." in capsys.readouterr().out
-    assert tree(whole) == tree(again)
-    assert sorted(names(whole)) == sorted(names(again))
+    assert tree(complete) == tree(again)
+    assert sorted(names(complete)) == sorted(names(again))
 
 
 async def rebuilding(settings: Settings, target: Path) -> asyncio.subprocess.Process:

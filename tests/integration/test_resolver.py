@@ -153,6 +153,6 @@ async def test_tracker_and_resolver_together(settings_for: SettingsFor, prefix: 
 
 
 def _over(calls: list[Call]) -> set[str]:
-    """Return the calls whose legs have all milestones."""
+    """Return the calls that have all milestones on their legs."""
     known = {"answered", "completed"}
     return {c.task_sid for c in calls for own in c.legs if known <= set(own.milestones)}

@@ -99,8 +99,8 @@ def test_haproxy_lives_and_dies_with_up(kafka: str, prefix: str, tmp_path: Path)
 def test_without_a_healthy_gateway_haproxy_is_not_healthy(
     kafka: str, prefix: str, tmp_path: Path
 ) -> None:
-    """Its health is that of what is behind it. `up` does not wait for it without an auth token,
-    since no gateway is healthy then."""
+    """Its health is that of the gateways. `up` does not wait for it without an auth token, since no
+    gateway is healthy then."""
     directory = tmp_path / "state"
     settings = _outside(kafka, prefix, gateways=1)
     with up(directory, **settings) as process:

@@ -62,7 +62,7 @@ def listening_soon(port: int) -> Iterator[None]:
 
 
 def test_up_waits_for_an_outside_kafka(tmp_path: Path) -> None:
-    """It says what it waits for, and starts everything once Kafka is there."""
+    """It prints the reason for the wait, and starts everything once Kafka is up."""
     ports = chosen(["kafka", "controller"], {}, [])
     broker = LocalKafka(tmp_path / "kafka", ports["kafka"], ports["controller"])
     outside = {

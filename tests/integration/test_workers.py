@@ -27,7 +27,7 @@ ANN = worker_sid("ann")
 
 
 def inbound(task_sid: str, email: str) -> Story:
-    """Return a call with ann, who has that e-mail address at the time."""
+    """Return a call with ann under that e-mail address."""
     attributes = {"call_sid": CUSTOMER_LEG, "from": "+15550100", "direction": "inbound"}
     worker = json.dumps(worker_attributes("ann", email=email))
     story = Story(task_sid=task_sid, attributes=attributes, t0=NOW).task("created", 0)

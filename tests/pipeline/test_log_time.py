@@ -25,7 +25,7 @@ OFFSETS = st.floats(-2_000_000_000_000, 2_000_000_000_000)
 
 
 def measured(probes: list[Probe], offset: float, since: float = 1_000.0) -> list[Measurement]:
-    """Return the measurement of a process whose monotonic clock is `offset` behind the log's."""
+    """Return the measurement of a process with a monotonic clock `offset` behind the log's."""
     now, found = since, []
     for probe in probes:
         sent_at = now + probe.pause

@@ -54,7 +54,7 @@ def test_frames_lost_on_the_way_are_counted() -> None:
 
 def test_a_sender_that_was_late_is_no_mistake() -> None:
     """A busy simulator had not sent the last two seconds when the media stream was stopped. They
-    are missing from the captured time, or are a gap. What it sent must be captured."""
+    are missing from the captured time, or are a gap. The sent audio must be captured."""
     script = script_of(inbound_monitored)
     legs = legs_of(script)
     contact = contact_of(script, legs)
@@ -79,7 +79,7 @@ def test_a_sender_that_was_late_is_no_mistake() -> None:
 
 
 def test_what_is_withheld_after_a_late_stop_is_no_mistake() -> None:
-    """A busy product stopped the media stream 2.4 s after its decision. What it withholds must be
+    """A busy product stopped the media stream 2.4 s after its decision. The withheld part must be
     the end of the audio, and must have been received 2 s or more after the decision."""
     script = script_of(inbound_monitored)
     legs = legs_of(script)

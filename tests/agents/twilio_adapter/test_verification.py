@@ -154,7 +154,7 @@ async def test_a_confirmed_leg_in_another_conference_has_moved() -> None:
 
 
 async def test_an_answer_has_the_legs_of_the_tasks_own_conference() -> None:
-    """So that other tasks that name one of them can be informed. Who coaches is left out."""
+    """Other tasks that name one can then be informed. Coaching participants are left out."""
     mine = [leg(WORKER, "ann@example.com"), leg("CA" + "f" * 32, coaching=True)]
     answer, _ = await asked({TASK: mine, OTHER_TASK: [leg(LEG)]}, verify(OTHER_TASK))
     assert (answer.outcome, answer.listed_call_sids) == ("contradicted", (WORKER,))

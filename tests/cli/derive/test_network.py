@@ -159,9 +159,9 @@ def test_nothing_reaches_twilio() -> None:
 def test_live_records_are_those_that_no_chosen_role_makes() -> None:
     """With all roles, decisions and calls come from the derivation; without them, from the live
     topics."""
-    whole = live_records(ALL_ROLES)
-    assert {"cti.events", "stream.events", "recordings"} == set(whole)
-    assert "RecordingDecided" not in whole["stream.events"]
+    records = live_records(ALL_ROLES)
+    assert {"cti.events", "stream.events", "recordings"} == set(records)
+    assert "RecordingDecided" not in records["stream.events"]
     alone = live_records(chosen([Role.CONSOLIDATOR]))
     assert {"calls", "stream.events", "recordings"} == set(alone)
     assert "RecordingDecided" in alone["stream.events"]

@@ -108,11 +108,11 @@ def test_a_killed_tracker_continues_without_going_back(
         again.take(event, at)
     known = {call.revision for call, _ in tracker.published}
     assert not known & {call.revision for call, _ in again.published}
-    whole = Tracker()
+    complete = Tracker()
     for event, at in came:
-        whole.take(event, at)
-    assert is_within(whole.state, again.state)
-    assert is_within(again.state, whole.state)
+        complete.take(event, at)
+    assert is_within(complete.state, again.state)
+    assert is_within(again.state, complete.state)
 
 
 def a_call(*steps: str) -> list[CtiEvent]:

@@ -201,7 +201,7 @@ def test_no_handshake_is_refused_because_of_a_machine_s_clock(adapter_s, gateway
 
 
 def _measured(wrong_s):
-    """Return the log's clock after one measurement, in a process whose machine's clock is wrong."""
+    """Return the log's clock after one measurement, on a machine with a wrong clock."""
     estimate, uptime_s = OffsetEstimate(), 1_000.0 + wrong_s
     at = 1_700_000_000.0
     estimate.take(Measurement(uptime_s * 1000, uptime_s * 1000 + 4, round(at * 1000) + 2))

@@ -82,11 +82,11 @@ def test_half_an_item_at_the_end_is_passed_over(given_items, cut, most):
         [path] = Path(directory).glob("*.spill")
         path.write_bytes(path.read_bytes()[:-cut])
         spill = Spill(Path(directory), Room(10**9))
-        whole = numbered(given_items, 1)[: spill.left_over]
-        assert len(whole) < len(given_items)
+        complete = numbered(given_items, 1)[: spill.left_over]
+        assert len(complete) < len(given_items)
         later = numbered(given_items, spill.left_over + 1)
         spill.write(later)
-        assert whole + later == read_all(spill, most)
+        assert complete + later == read_all(spill, most)
         spill.close()
 
 

@@ -192,7 +192,7 @@ def test_64_kb_are_taken():
         b"\x81\x02hi",  # not masked
         b"\xc1\x82\0\0\0\0hi",  # a reserved bit: compressed, say
         b"\x83\x82\0\0\0\0hi",  # no such opcode
-        b"\x80\x82\0\0\0\0hi",  # goes on with what never began
+        b"\x80\x82\0\0\0\0hi",  # continues a message that never began
         b"\x01\x82\0\0\0\0hi\x81\x82\0\0\0\0hi",  # begins anew amid a message
         b"\x09\x80\0\0\0\0",  # a ping in fragments
     ],

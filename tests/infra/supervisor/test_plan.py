@@ -160,7 +160,7 @@ def test_wildcards_are_reached_on_loopback(listen: str, expected: str) -> None:
 @given(st.integers(1, 64))
 def test_behind_a_load_balancer_each_gateway_has_a_port(count: int) -> None:
     """Twilio is given the load balancer's address; each gateway listens on a port of its own, and
-    tells the load balancer by its health check that it stops."""
+    its health check shows the load balancer that it stops."""
     made = plan(load_balancer=True, processes={Role.GATEWAY: count})
     endpoints = made.endpoints(1, [])
     addresses = made.load_balancer_addresses()

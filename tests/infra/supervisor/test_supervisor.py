@@ -75,7 +75,7 @@ def test_a_wrong_external_kafka_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("role", [Role.RETRIEVER, Role.TWILIO_ADAPTER, Role.GATEWAY])
 def test_a_role_without_credentials_does_not_keep_up_from_being_ready(role: Role) -> None:
-    """It says what it lacks, and the others work."""
+    """It names the missing settings, and the others work."""
     program = SimpleNamespace(role=role)
     assert made([], Settings(recovery=Recovery.ALL))._lacks_credentials(program)
     complete = Settings(twilio_account_sid="AC" + "1" * 32, twilio_auth_token="t" * 32)

@@ -106,7 +106,7 @@ def test_nothing_is_passed_on_while_the_task_is_not_known() -> None:
 
 
 def test_one_id_with_other_words_waits_too() -> None:
-    """What comes out must not depend on which of the two came first."""
+    """The result must not depend on which of the two arrived first."""
     other = replace(callback(1), body=callback(1).body + " ")
 
     _, passed_on = resolved([callback(1), other, ALIAS])
@@ -137,7 +137,7 @@ def test_no_more_waits_than_a_record_can_hold() -> None:
 def test_a_leg_is_forgotten_some_time_after_its_latest_record(
     records: Sequence[Said], kept: int
 ) -> None:
-    """What waits goes after 4 hours; an alias outlives the longest call."""
+    """Waiting events are dropped after 4 hours; an alias outlives the longest call."""
     state, _ = resolved(records)
     assert state is not None
     assert T0 + len(records) - 1 + kept == wakes_at(state)
@@ -176,7 +176,7 @@ def test_a_task_with_the_leg_in_its_conference_gets_its_events() -> None:
 
 
 def test_no_more_than_some_tasks_may_name_a_leg() -> None:
-    """The first keep it, so that what is kept of a leg stays small."""
+    """The first tasks are kept, so that the state of a leg stays small."""
     state, _ = resolved(CallAlias(LEG, f"WT{n}", n) for n in range(50))
     assert state is not None
     assert ("WT0", MAX_OTHERS) == (state.task_sid, len(state.other_task_sids))

@@ -135,7 +135,7 @@ def test_a_leg_named_later_is_sure_once_its_ends_show_it() -> None:
 
 
 def test_of_several_legs_named_later_the_one_in_the_conference_is_the_customers() -> None:
-    """An agent who names a foreign leg before Flex names the real one changes nothing."""
+    """If an agent names a foreign leg before Flex names the real one, nothing changes."""
     story = outbound().reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
     rewritten(story, 3_000, conference={"participants": {"customer": FOREIGN}})
     rewritten(story, 5_000, conference={"participants": {"customer": CUSTOMER_LEG, "worker": OWN}})

@@ -1,4 +1,4 @@
-"""Who a worker is: the SID is the identity, and all names that were seen for it belong together."""
+"""The identity of a worker is the SID; all names that were seen for it belong together."""
 
 import json
 from typing import Any
@@ -32,14 +32,14 @@ def call_of(story: Story) -> Call:
 
 
 def talking(**worker: Any) -> Story:
-    """Return a call that ann has accepted, with these attributes of hers."""
+    """Return a call that ann has accepted, with these worker attributes."""
     fields = {"worker_attributes": json.dumps(worker_attributes("ann", **worker))}
     story = inbound().reservation("created", 1_000, "ann", **fields)
     return story.reservation("accepted", 2_000, "ann", **fields)
 
 
 def history(*lines: str, workers: tuple[Worker, ...] = ()) -> PolicyHistory:
-    """Return a list with these lines, and what is known of workers."""
+    """Return a list with these lines, and the known workers."""
     entries = parse_list("\n".join(lines)).entries
     found = PolicyHistory.of([RecordingPolicy(1, 0, 0, entries, True, True)])
     for worker in workers:
@@ -57,13 +57,13 @@ def test_the_list_may_name_a_worker_by_any_identity() -> None:
 
 
 def test_a_name_does_not_stand_for_a_line_of_another_kind() -> None:
-    """A worker who is called `queue:sales` is not named by that line."""
+    """That line does not name a worker called `queue:sales`."""
     story = inbound().reservation("created", 1_000, "ann", worker_name="queue:claims")
     assert "queue:claims" not in list_words(call_of(story).reservations[0])
 
 
 def test_names_that_were_seen_in_another_call_count_in_this_one() -> None:
-    """A worker who changes their e-mail address between two calls stays monitored."""
+    """A worker stays monitored after a change of e-mail address between two calls."""
     known = Worker(ANN, (WorkerIdentity("email", "ann@example.com", T0 - 9_000, T0 - 7_500),), T0)
     renamed = call_of(talking(email="nobody@x.com", contact_uri="client:nobody"))
 

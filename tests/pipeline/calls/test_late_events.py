@@ -67,8 +67,8 @@ def _going_on(age: int) -> Story:
     ],
 )
 def test_an_event_of_an_unknown_call(story: Story, by: int, opens: bool) -> None:
-    """What begins a call opens it however late; what goes on with one only within 4 hours, and only
-    where the call cannot have been forgotten with its mark."""
+    """An event that begins a call opens it however late it is; a later event of a call only within
+    4 hours, and only if the call cannot have been forgotten together with its mark."""
     [event] = story.events
     found = apply_event(None, late(event, by - 50), 0)
     assert opens == isinstance(found, Applied)

@@ -36,7 +36,7 @@ def test_a_stream_callback_describes_its_media_stream_and_no_leg() -> None:
 
 
 def test_a_stream_callback_without_fields_sets_no_facts() -> None:
-    """An unknown StreamEvent is no status; without a SID there is nothing to tell of."""
+    """An unknown StreamEvent is no status; without a SID there is no media stream."""
     story = Story().stream_status("painted", 3_000, stream_sid("1"), leg_sid("x"), StreamName=None)
     story.stream_status("started", 3_000, "", leg_sid("x"))
     odd, nameless = (replace(e, task_sid=TASK) for e in story.events)
@@ -49,8 +49,8 @@ def test_a_stream_callback_without_fields_sets_no_facts() -> None:
 
 
 def test_a_leg_in_another_conference_says_nothing() -> None:
-    """The resolver knows the leg; but what it does in a conference of another name is not the
-    call's."""
+    """The resolver knows the leg; but its events in a conference of another name do not belong to
+    the call."""
     [left] = Story().participant("leave", 5_000, CUSTOMER_LEG, FriendlyName="consultation").events
     [unnamed] = Story().participant("leave", 5_000, CUSTOMER_LEG, FriendlyName=None).events
 

@@ -185,8 +185,8 @@ def versions(draw: st.DrawFn) -> list[Call]:
         for number in range(min(count, len(parties)))
     ]
     if count:
-        whole = call(*parties, revision=len(calls) + 1, direction=direction, **milestones)
-        calls.append(replace(whole, cause_type="last"))
+        version = call(*parties, revision=len(calls) + 1, direction=direction, **milestones)
+        calls.append(replace(version, cause_type="last"))
     return calls
 
 

@@ -43,7 +43,7 @@ NEVER = reservation(1, "ann", created=1_000, rejected=5_000)
 @settings(max_examples=examples(60), deadline=None)
 @given(histories())
 def test_a_contact_can_be_made_of_anything(records: list[Input]) -> None:
-    """Of any history comes a whole contact or none, which encodes, and whose parts fit."""
+    """Any history gives no contact, or a consistent one that can be encoded."""
     found = made(*records)
     if found is None:
         return

@@ -104,8 +104,8 @@ def test_the_end_of_a_recording_explains_the_gap_after_it(ended: str, reason: st
     assert [reason] == reasons(DECIDED, first, completed(2, 305_000, 602_000))
     expected = "unknown" if reason == "late-start" else reason
     assert [expected] == reasons(DECIDED, first)
-    whole = completed(1, 2_300, 602_000, reason=ended)
-    assert [] == reasons(DECIDED, whole)
+    complete = completed(1, 2_300, 602_000, reason=ended)
+    assert [] == reasons(DECIDED, complete)
 
 
 def test_a_gateway_that_was_cut_off_is_dead_once_it_was_started_again() -> None:

@@ -33,7 +33,7 @@ def test_a_recording_that_never_becomes_complete_is_no_audio_in_the_end() -> Non
 
 
 def test_a_supplement_is_in_the_contact_of_its_recording() -> None:
-    """With its own INUM and the workers who were there, beside the recording that it completes."""
+    """With its own INUM and its workers, beside the recording that it completes."""
     extra = supplement(2, of=1)
     found = of(WANTED, completed(1, 2_300, 30_000), completed(2, 30_000, 62_000, **extra))
     assert ["", f"{NOON}1"] == [r.supplement_of for r in found.recordings]
@@ -83,7 +83,7 @@ def test_a_recording_is_never_of_an_unmonitored_agent() -> None:
 
 
 def test_a_recording_is_of_an_agent_on_the_list_when_it_began() -> None:
-    """Ann came first, and was taken off before; Bob was put on, and she again later."""
+    """Ann came first, and had been taken off the list; Bob was added, and Ann again later."""
     lists = [(1, 0, "ann"), (2, 5_000, "bob"), (3, 20_000, "ann")]
     history = PolicyHistory.of(
         RecordingPolicy(n, 0, NOON + at if at else 0, (f"{who}@example.com",), True, True)

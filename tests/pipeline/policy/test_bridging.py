@@ -25,7 +25,7 @@ def test_a_transfer_to_a_monitored_agent_keeps_the_recording_while_it_rings() ->
 
 
 def test_who_left_may_be_taken_off_the_list_while_the_next_one_is_called() -> None:
-    """The list at the moment of leaving counts. An agent who was removed before has stopped the
+    """The list at the moment of leaving counts. The earlier removal of an agent has stopped the
     recording already."""
     called = view(
         call(reservation(ANN, created=T, accepted=T, wrapup=T + 50), reservation(CAROL, created=T))

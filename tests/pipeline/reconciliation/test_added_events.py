@@ -81,7 +81,7 @@ def test_a_call_that_is_over_never_seems_to_be_in_progress() -> None:
 
 
 def test_events_that_say_nothing_of_a_call_are_left_out() -> None:
-    """And a conference whose end is not stated has no end."""
+    """A conference without a stated end has no end."""
     assert [] == of_tasks([listed("task-queue.entered", 0)], NOW)
     assert None is of_conference(TASK, replace(CONFERENCE, ended_at=None), NOW)
 

@@ -1,4 +1,4 @@
-"""Who was in a conference, and whether an outbound call was answered."""
+"""The participants of a conference, and whether an outbound call was answered."""
 
 from collections.abc import Iterable
 from dataclasses import replace

@@ -141,10 +141,10 @@ def test_kills_change_nothing(log, lives, last):
     """Killed at any step, any number of times: the same recordings as in one life."""
     world = World()
     world.live_in_spite_of_kills(log, lives, last)
-    whole = lived(log)
-    assert whole.audio == world.audio
-    assert whole.manifests == world.manifests
-    assert set(whole.published) == set(world.published)
+    undisturbed = lived(log)
+    assert undisturbed.audio == world.audio
+    assert undisturbed.manifests == world.manifests
+    assert set(undisturbed.published) == set(world.published)
 
 
 @given(late_logs(), st.data())

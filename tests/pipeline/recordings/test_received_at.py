@@ -85,8 +85,8 @@ def test_the_times_are_as_exact_as_the_points(lags: list[int]) -> None:
     for number, lag in enumerate(lags):
         clock.note(500 * SAMPLES * number, T0 + lag)
     end = 500 * SAMPLES * len(lags)
-    whole = track(TimestampStretch(0, 20, 25 * len(lags)), end=end)
-    first, last = frames_received_at([whole], clock.points, T0)
+    one_run = track(TimestampStretch(0, 20, 25 * len(lags)), end=end)
+    first, last = frames_received_at([one_run], clock.points, T0)
     assert first is not None
     assert last is not None
     assert abs(first - (T0 + lags[0])) <= TOLERANCE_MS

@@ -225,8 +225,8 @@ def stories(draw: st.DrawFn) -> list[Any]:
 
 
 def fates(records: Sequence[Any], margin: int) -> Iterator[tuple[bytes, bool]]:
-    """Yield each frame whose fate is certain by more than `margin` ms: its payload, and whether it
-    may be heard. By the contract, a frame must not be heard from 2 s after a stop until the next
+    """Yield each frame that is certain by more than `margin` ms: its payload, and whether it may be
+    heard. By the contract, a frame must not be heard from 2 s after a stop until the next
     record."""
     taken = sorted(
         ((r.at, r.decision) for r in records if isinstance(r, RecordingDecided)),
@@ -286,6 +286,6 @@ def test_kills_change_nothing(records, lives, last):
     log = [Message(record, n, T0 + 100 * n) for n, record in enumerate(records)]
     world = World()
     world.live_in_spite_of_kills(log, lives, last)
-    whole = lived(records)
-    assert (whole.audio, whole.manifests) == (world.audio, world.manifests)
-    assert set(whole.published) == set(world.published)
+    undisturbed = lived(records)
+    assert (undisturbed.audio, undisturbed.manifests) == (world.audio, world.manifests)
+    assert set(undisturbed.published) == set(world.published)

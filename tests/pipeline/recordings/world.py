@@ -152,9 +152,9 @@ class World:
 
         entries = [entry(await fetch(index)) for index in range(ended.stored + 1)]
         kept = without_withheld(ended, map(json.loads, entries))
-        whole = wav(fetch, ended.stored + 1, ended.samples)
-        silent = silenced(whole, kept.samples, kept.withheld.silenced)
-        audio = b"".join([bytes(piece) async for piece in (silent if ended.spans else whole)])
+        unsilenced = wav(fetch, ended.stored + 1, ended.samples)
+        silent = silenced(unsilenced, kept.samples, kept.withheld.silenced)
+        audio = b"".join([bytes(piece) async for piece in (silent if ended.spans else unsilenced)])
         beginning = head(kept, 3, len(audio), hashlib.sha256(audio).hexdigest())
         manifest = beginning + b",".join(entries) + END
         return audio, manifest, completed(kept, len(audio), "hash")

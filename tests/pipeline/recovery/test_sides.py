@@ -1,4 +1,4 @@
-"""Which channel is the customer, by what is known."""
+"""Which channel is the customer, by the available evidence."""
 
 from typing import Any
 

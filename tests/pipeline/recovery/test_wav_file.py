@@ -101,7 +101,7 @@ def test_a_file_that_was_written_to_a_pipe_ends_with_its_data() -> None:
     ],
 )
 def test_what_cannot_be_used_is_refused(content: bytes, reason: str) -> None:
-    """The reason says what is wrong with it."""
+    """The reason names the fault."""
     with pytest.raises(NotUsable) as refused:
         layout_of(content[:HEAD_BYTES], len(content))
     assert reason in str(refused.value)

@@ -151,7 +151,7 @@ class _Answer:
 
 @pytest.fixture
 def kafka(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> FakeKafka:
-    """Return a Kafka with a correct clock, and a machine whose clock the test sets."""
+    """Return a Kafka with a correct clock, and a machine with a clock that the test sets."""
     made = FakeKafka(machine)
 
     async def ensure_topics(*_: Any, **__: Any) -> None:

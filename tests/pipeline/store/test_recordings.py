@@ -52,7 +52,7 @@ def test_a_complete_recording_never_changes(
 
 
 def test_who_was_monitored_may_become_known_later(repository: Repository) -> None:
-    """The agents on a complete recording follow from the call, whose events may be late."""
+    """The agents on a complete recording follow from the call; its events may be late."""
     repository.save(later(CONTACT, replace(RECORDING, extension=None, extensions=())))
     repository.save(later(later(CONTACT), RECORDING))
     assert [RECORDING] == stored(repository, RECORDING.inum)

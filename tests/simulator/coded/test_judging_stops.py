@@ -16,14 +16,14 @@ class Withheld(Recorded):
         self.decisions = [{"at": "1970-01-01T00:00:00.000Z", "decision": "stop"}]
         begin = first * 20 - 2_000
         self.coded.began_at = -begin  # the turn `first` is at 2 s
-        whole = len(self.expected.samples) // 2
+        samples = len(self.expected.samples) // 2
         kept = [sent for track in TRACKS for number, sent in self.coded.sent(track)
                 if number < first]  # fmt: skip
         self.expected = expected_audio(kept)
         at = len(self.expected.samples) // 2
         self.samples = {name: {"samples": at} for name in TRACKS}
         frames = dict.fromkeys(TRACKS, read - first)
-        self.spans = [{"at": at, "samples": whole - at, "frames": frames}]
+        self.spans = [{"at": at, "samples": samples - at, "frames": frames}]
         self.withheld = 2 * (read - first)
 
     def judged_with(self, **changed: Any) -> Judgement:

@@ -20,8 +20,8 @@ def listed_only(records: Sequence[TopicRecord]) -> frozenset[str]:
 
 
 def deliveries(records: Sequence[TopicRecord], legs: Collection[str] = ()) -> list[Delivery]:
-    """Return the events as they lay on `cti.events`, each at the time of its record; the events of
-    `legs` (call SIDs) as they lay on `cti.resolved`: only then the pipeline knew whose they are."""
+    """Return the events on `cti.events`, each at the time of its record, and the events of `legs`
+    (call SIDs) from `cti.resolved`: only then did the pipeline know their call."""
     return [
         (t.at, json.loads(t.record.body), t.record.arrived_at)
         for t in records

@@ -13,7 +13,7 @@ TASK = "WT" + "1" * 32
 
 
 def test_a_leg_that_the_task_names_is_not_a_listed_one() -> None:
-    """Each event counts once, at the time when the pipeline could know whose it is."""
+    """Each event counts once, at the time when the pipeline could know its call."""
     records = [
         _record(CTI_EVENTS, 1, "task", TASK, None, words={"call_sid": NAMED}),
         _record(CTI_EVENTS, 2, "named", None, NAMED),

@@ -18,7 +18,7 @@ ANSWERED, OVER = 1_400, 21_400
 
 @pytest.fixture(scope="module")
 def script() -> Script:
-    """Return a call whose customer is on the line from the first moment to 21.4 s."""
+    """Return a call with the customer on the line from the first moment to 21.4 s."""
     call = CallBuilder(0, Account("AC1", "WS1"), Random(1), 1)
     conversation_begins(call)
     call.wait(20_000)

@@ -56,7 +56,7 @@ def sequences(
     published: Sequence[tuple[int, str]], changes: Collection[int]
 ) -> frozenset[tuple[str, ...]]:
     """Return the sequences of decisions that are right. A version of the list takes effect within
-    `EFFECT_MS`: what it changes and the next event reverts before that may be absent. `published`:
+    `EFFECT_MS`: a decision that the next event reverts before that may be absent. `published`:
     time (ms) and decision; `changes`: when versions of the list begin to hold (ms)."""
     if not published:
         return frozenset({()})

@@ -49,7 +49,7 @@ class Run:
 
 
 async def play(options: Options, settings: Settings, logs: Path, say: Say) -> list[str]:
-    """Play the run on the broker of `settings`, whose topics must be empty. Return the mistakes.
+    """Play the run on the broker of `settings`, with empty topics. Return the mistakes.
     Call this in the main thread."""
     await ensure_topics(settings, [CTI_EVENTS, DEAD_LETTERS, BRIDGE_CHECKPOINTS])
     local = LocalKinesis(chosen(["kinesis"], {}, [])["kinesis"], "us-east-1", STREAM)

@@ -77,7 +77,7 @@ def speech_ms(sent: Sequence[SentFrame], recorded: RecordedCall, origin: int) ->
 
 def captured_offset(sent: Sequence[SentFrame], started_at: float, origin: int) -> float:
     """Return how much later a media stream's recording has the call's voices than they were spoken
-    (ms). `started_at`: of the recording, whose sample 0 is the media stream's timestamp 0;
+    (ms). `started_at`: of the recording; its sample 0 is the media stream's timestamp 0;
     `origin`: when the voices began. A busy machine sends late."""
     offsets = [
         started_at + frame.timestamp - (origin + number_of(frame.payload) * FRAME_MS)

@@ -91,7 +91,7 @@ def test_demo_ends_well(demo: DemoRun) -> None:
 
 
 def test_demo_shows_the_recovered_calls(demo: DemoRun) -> None:
-    """Their lines have the length of what was fetched from Twilio, and they alone say so."""
+    """Their lines have the length of the audio fetched from Twilio, and they alone say so."""
     shown = re.findall(r"^(.*) answered +\d\.\d s recovered", demo.output, re.MULTILINE)
     assert {case.__doc__ for case in UNSTREAMED} == {title.strip() for title in shown}
 

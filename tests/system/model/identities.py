@@ -14,7 +14,7 @@
    one ever accepted. So does a softphone, but as its name fits no worker, the worker is not known.
 
 Several legs may be the customer's. Those labelled `customer` are judged in the order in which they
-came: what comes while a customer's leg and an agent are there is not the customer's.
+came: a leg that comes while a customer's leg and an agent are there is not the customer's.
 """
 
 from collections.abc import Sequence

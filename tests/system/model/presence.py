@@ -34,9 +34,9 @@ def absences(sid: str, legs: Sequence[Leg], reservations: Steps) -> tuple[tuple[
 
 
 def outsiders(legs: Sequence[Leg], reservations: Steps) -> list[Leg]:
-    """The legs without a party that are no worker's, in order of coming. A worker who accepted, and
-    has no known leg in that part, may be on one of them, if it came after the worker was asked
-    for, and was there when the worker accepted, or later."""
+    """The legs without a party that are no worker's, in the order of joining. A worker that
+    accepted, and has no known leg in that part, may be on one of them, if it joined after the
+    reservation was created, and was there when the worker accepted, or later."""
     accepted = [r for r, steps in reservations.items() if "accepted" in steps]
     asked = {r: reservations[r].get("created", min(reservations[r].values())) for r in accepted}
     without = [r for r in accepted if not _own(r, legs, reservations)]

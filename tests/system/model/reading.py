@@ -123,8 +123,8 @@ def _at(stamp: Any, event: dict[str, Any], arrived_at: int) -> int:
             if finer % 60_000 and finer // 60_000 == own // 60_000:
                 return finer
         return own
-    whole = own % 1000 == 0 and "." not in str(stamp)
-    return envelope if whole and envelope and envelope // 1000 == own // 1000 else own
+    is_coarse = own % 1000 == 0 and "." not in str(stamp)
+    return envelope if is_coarse and envelope and envelope // 1000 == own // 1000 else own
 
 
 def moment(value: Any) -> int | None:

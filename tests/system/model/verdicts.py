@@ -1,7 +1,7 @@
 """The model's decisions: whether a call is recorded at a moment, by the knowledge of that moment.
 
-From the specification's "who is recorded" and the two rules for transfers. Everything is computed
-anew from the deliveries.
+From the specification's section on recorded agents and the two rules for transfers. Everything is
+computed anew from the deliveries.
 """
 
 from collections.abc import Collection, Iterable, Sequence

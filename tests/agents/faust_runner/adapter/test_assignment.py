@@ -20,10 +20,10 @@ TOPICS = ("in", "ticks", "changelog")
 def test_what_another_topic_has_is_lacking(assigned: set[tuple[str, int]]) -> None:
     """A topic lacks the partitions that another topic has beyond its own."""
     missing = lacking(assigned, TOPICS)
-    whole = {number for _, number in assigned}
+    partitions = {number for _, number in assigned}
     for topic in TOPICS:
         has = {number for name, number in assigned if name == topic}
-        assert whole == has | set(missing.get(topic, ()))
+        assert partitions == has | set(missing.get(topic, ()))
         assert not has & set(missing.get(topic, ()))
 
 

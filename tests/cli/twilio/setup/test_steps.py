@@ -68,14 +68,14 @@ async def test_stopped_after_any_request_and_repeated(
 ) -> None:
     """A run that is killed before or after any of its changes is completed by the next run."""
     done = 0
-    whole = administrative_api.AdminApi.post
+    original_post = administrative_api.AdminApi.post
 
     async def post(self: Any, url: str, form: Any = None, *, is_safe: bool = False) -> Any:
         nonlocal done
         done += 1
         if done == after and not has_effect:
             raise _Killed
-        answer = await whole(self, url, form, is_safe=is_safe)
+        answer = await original_post(self, url, form, is_safe=is_safe)
         if done == after:
             raise _Killed
         return answer

@@ -78,7 +78,7 @@ class Stage:
         self.steps.append(ScriptStep(self.now, action))
 
     def later(self, milliseconds: int, deed: Callable[[], None]) -> None:
-        """Run `deed`, whose steps happen some time from now. The cursor stays."""
+        """Run `deed`; its steps happen some time from now. The cursor stays."""
         now, self.now = self.now, self.now + milliseconds
         deed()
         self.now = now

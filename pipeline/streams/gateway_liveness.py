@@ -19,7 +19,7 @@ FORGET_MS = 60 * 60_000
 
 
 class Fate(Enum):
-    """What is known about the process of a gateway that had a certain epoch."""
+    """The known state of the gateway process that had a certain epoch."""
 
     ALIVE = "sent a sign of life lately"
     UNKNOWN = "no sign of life, but not for long enough to conclude anything"

@@ -1,4 +1,4 @@
-"""Which gateways live, by what was heard of them while ticks came regularly."""
+"""Which gateways are alive, by their signs of life while ticks came regularly."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -255,8 +255,8 @@ def test_the_checkpoint_says_how_far_which_bridge_is() -> None:
         ("2", 0, 1_001, False),
         ("2", 0, 1_001, True),
     ] == [(c.sequence_number, c.elements, c.arrived_at, c.finished) for c in written]
-    who = (PLACE.name, STREAM.kinesis_stream, STREAM.created_at, "shardId-0", "bridge-0", 5_000)
-    assert {who} == {
+    lease = (PLACE.name, STREAM.kinesis_stream, STREAM.created_at, "shardId-0", "bridge-0", 5_000)
+    assert {lease} == {
         (c.name, c.kinesis_stream, c.stream_created_at, c.shard_id, c.instance, c.at)
         for c in written
     }

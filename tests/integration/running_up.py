@@ -35,13 +35,13 @@ def up(directory: Path, *arguments: str, **settings: str) -> Iterator[subprocess
 
 def until(process: subprocess.Popen[str], wanted: str) -> list[str]:
     """Return the output up to and including the line that contains `wanted`."""
-    said: list[str] = []
+    lines: list[str] = []
     assert process.stdout is not None
     for line in process.stdout:
-        said.append(line.rstrip())
+        lines.append(line.rstrip())
         if wanted in line:
-            return said
-    raise AssertionError(f"ended without saying {wanted!r}:\n" + "\n".join(said))
+            return lines
+    raise AssertionError(f"ended without saying {wanted!r}:\n" + "\n".join(lines))
 
 
 def endpoints(directory: Path) -> dict[str, Any]:

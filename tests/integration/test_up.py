@@ -83,9 +83,9 @@ def test_three_brokers(tmp_path: Path) -> None:
         first.send_signal(signal.SIGTERM)
         assert 0 == first.wait(20)
     with up(directory, STUB_UP_BROKERS="1") as other:
-        said = until(other, "--brokers")
+        lines = until(other, "--brokers")
         assert 2 == other.wait(SECONDS)
-    assert "cluster of 3" in said[-1]
+    assert "cluster of 3" in lines[-1]
     with up(directory) as second:
         until(second, "ready")
         assert started["kafka"] == endpoints(directory)["kafka"]
@@ -111,9 +111,9 @@ async def replication(servers: str) -> set[tuple[int, str]]:
 
 def _refused(directory: Path, holder: int) -> None:
     with up(directory) as other:
-        said = until(other, "in use")
+        lines = until(other, "in use")
         assert 3 == other.wait(SECONDS)
-    assert str(holder) in said[-1]
+    assert str(holder) in lines[-1]
     assert (directory / "endpoints.json").exists()
 
 
@@ -169,9 +169,9 @@ def test_a_role_that_keeps_failing_is_reported(kafka: str, prefix: str, tmp_path
         "AWS_ENDPOINT_URL_KINESIS": "http://127.0.0.1:9",
     }
     with up(tmp_path / "state", "crash-2", **outside) as process:
-        said = until(process, "ready")
-        assert any("tracker-0 exited with status 3; restarting now" in line for line in said)
-        assert any("cannot do it today" in line for line in said)
+        lines = until(process, "ready")
+        assert any("tracker-0 exited with status 3; restarting now" in line for line in lines)
+        assert any("cannot do it today" in line for line in lines)
 
 
 def _environment_of(address: str) -> dict[str, str]:

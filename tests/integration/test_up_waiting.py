@@ -36,11 +36,11 @@ def test_a_port_that_another_program_took_is_reported(
         os.kill(tracker["pid"], signal.SIGKILL)
         with listening_soon(port):
             process.send_signal(signal.SIGCONT)
-            said = until(process, "tracker-0 cannot start")
-            assert f"port {port} is taken by process {os.getpid()} (" in said[-1]
+            lines = until(process, "tracker-0 cannot start")
+            assert f"port {port} is taken by process {os.getpid()} (" in lines[-1]
             assert None is endpoints(directory)["roles"]["tracker"][0]["pid"]
-        said = until(process, "tracker-0: its ports are free again")
-        assert not any("restarting" in line for line in said)
+        lines = until(process, "tracker-0: its ports are free again")
+        assert not any("restarting" in line for line in lines)
         replaced(directory, "tracker", tracker["pid"])
         assert tracker["http"] == endpoints(directory)["roles"]["tracker"][0]["http"]
 

@@ -96,8 +96,8 @@ def everything() -> list[CtiEvent]:
 
 def deltas(events: Iterable[CtiEvent]) -> list[Call]:
     """Return the small call of each event that has one."""
-    said = [delta(each, VOICE_CHANNELS | {"custom"}) for each in events]
-    return [each for each in said if not isinstance(each, Silent)]
+    changes = [delta(each, VOICE_CHANNELS | {"custom"}) for each in events]
+    return [each for each in changes if not isinstance(each, Silent)]
 
 
 def caused_by_others() -> list[Call]:

@@ -124,5 +124,5 @@ def test_a_muted_supervisor_comes_while_it_rings() -> None:
         script = _script(case)
         (supervisor,) = (j for j in _actions(script, ParticipantJoined) if j.muted)
         assert (None, False) == (supervisor.label, supervisor.coaching)
-        came = next(s.at for s in script.steps if s.action == supervisor)
-        assert all(came < r.begins_at for r in script.expectation.recordings)
+        joined_at = next(s.at for s in script.steps if s.action == supervisor)
+        assert all(joined_at < r.begins_at for r in script.expectation.recordings)

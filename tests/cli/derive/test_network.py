@@ -39,8 +39,9 @@ def fed(derivation: Network, run: Run, first: int = 0) -> None:
     """Take in the run's events, from the numbered one on."""
     for at, event, arrived_at in run.deliveries[first:]:
         derivation.advance(at)
-        came = record(event, arrived_at)
-        derivation.take(CTI_EVENTS.name, came.task_sid or came.call_sid or "", came, at)
+        delivered = record(event, arrived_at)
+        key = delivered.task_sid or delivered.call_sid or ""
+        derivation.take(CTI_EVENTS.name, key, delivered, at)
 
 
 def derived(run: Run, past: PolicyHistory | None = None) -> tuple[Derived, ...]:
@@ -121,8 +122,8 @@ def test_a_killed_derivation_comes_to_the_same(run: Run, data: st.DataObject) ->
 
 def _lost(run: Run, number: int) -> tuple[str, str, object, int]:
     at, event, arrived_at = run.deliveries[number]
-    came = record(event, arrived_at)
-    return CTI_EVENTS.name, came.task_sid or came.call_sid or "", came, at
+    delivered = record(event, arrived_at)
+    return CTI_EVENTS.name, delivered.task_sid or delivered.call_sid or "", delivered, at
 
 
 @SOME

@@ -68,15 +68,15 @@ def test_a_stopped_tracker_has_the_same_state(
 ) -> None:
     """The rebuilt state is the same byte for byte, for all events and times, if every event is
     committed."""
-    tracker, now, came = Tracker(), T0, []
+    tracker, now, arrivals = Tracker(), T0, []
     for event, step in zip(events, steps, strict=False):
         now += step
         if ticking:
             tracker.tick(now)
-        came.append((event, now))
+        arrivals.append((event, now))
         tracker.take(event, now)
     tracker.tick(now)
-    committed_state, state, doubt = made(came, len(came), tracker, now)
+    committed_state, state, doubt = made(arrivals, len(arrivals), tracker, now)
     assert doubt is None
     assert (tracker.state and encode(tracker.state)) == (state and encode(state))
     table = tracker.state and encode(tracker.state)
@@ -93,23 +93,23 @@ def test_a_killed_tracker_continues_without_going_back(
     committed = data.draw(st.integers(0, len(events)))
     handled = data.draw(st.integers(committed, len(events)))
     tracker = Tracker()
-    came = [(event, T0 + number) for number, event in enumerate(events)]
-    for event, at in came[:handled]:
+    arrivals = [(event, T0 + number) for number, event in enumerate(events)]
+    for event, at in arrivals[:handled]:
         tracker.take(event, at)
     table = None if tracker.state is None else encode(tracker.state)
-    committed_state, state, doubt = made(came, committed, tracker, T0 + len(events))
+    committed_state, state, doubt = made(arrivals, committed, tracker, T0 + len(events))
     assert doubt is None
     assert is_within(tracker.state, state)
     verdict = compared(KEY, table, committed_state, state, T0 + len(events))
     assert verdict in (TableVerdict.SAME, TableVerdict.BEHIND)
     again = Tracker()
     again.state = state
-    for event, at in came[committed:]:
+    for event, at in arrivals[committed:]:
         again.take(event, at)
     known = {call.revision for call, _ in tracker.published}
     assert not known & {call.revision for call, _ in again.published}
     complete = Tracker()
-    for event, at in came:
+    for event, at in arrivals:
         complete.take(event, at)
     assert is_within(complete.state, again.state)
     assert is_within(again.state, complete.state)
@@ -125,12 +125,12 @@ def a_call(*steps: str) -> list[CtiEvent]:
 def test_versions_that_are_not_on_calls_are_reported() -> None:
     """Expired, or lost: the state is what the events say."""
     tracker = Tracker()
-    came = [(event, T0) for event in a_call("created", "accepted")]
-    for event, at in came:
+    arrivals = [(event, T0) for event in a_call("created", "accepted")]
+    for event, at in arrivals:
         tracker.take(event, at)
     latest = tracker.state
     tracker.published.clear()
-    _, state, doubt = made(came, len(came), tracker, T0)
+    _, state, doubt = made(arrivals, len(arrivals), tracker, T0)
     assert latest == state
     assert doubt is not None
 
@@ -142,15 +142,15 @@ def test_events_and_versions_that_contradict_each_other_are_both_kept() -> None:
     tracker = Tracker()
     for event in events[:3]:
         tracker.take(event, T0)
-    came = [(event, T0) for event in events]
-    _, state, doubt = made(came, len(came), tracker, T0)
+    arrivals = [(event, T0) for event in events]
+    _, state, doubt = made(arrivals, len(arrivals), tracker, T0)
     assert isinstance(state, Call)
     assert (tracker.published[-1][0].revision, "ended") == (
         state.revision,
         state.connections[0].state,
     )
     assert doubt == "its events say more than its versions on calls"
-    _, state, doubt = made(came[:1], 1, tracker, T0)
+    _, state, doubt = made(arrivals[:1], 1, tracker, T0)
     assert isinstance(state, Call)
     assert "active" == state.connections[0].state
     assert doubt == "its versions on calls say more than its events"

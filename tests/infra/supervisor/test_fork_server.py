@@ -92,6 +92,6 @@ def test_a_process_ends_with_the_one_that_started_it(tmp_path, hanging):
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         assert int(parent.stdout.readline())
-        with log.open() as said:
+        with log.open() as reader:
             parent.send_signal(signal.SIGKILL)
-            said.read()  # returns at the end of file: when the last writer is gone
+            reader.read()  # returns at the end of file: when the last writer is gone

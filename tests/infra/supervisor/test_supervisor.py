@@ -14,11 +14,11 @@ from pipeline.runtime.settings import Role, Settings, SettingsError
 from tests.virtual_time import virtually
 
 
-def made(said: list[str], settings: Settings | None = None) -> Any:
+def made(lines: list[str], settings: Settings | None = None) -> Any:
     """A supervisor that has started nothing."""
     one: Any = object.__new__(Supervisor)
     one._plan = SimpleNamespace(settings=settings or Settings(), bootstrap_servers="kafka:9092")
-    one._say = said.append
+    one._say = lines.append
     return one
 
 
@@ -33,10 +33,10 @@ def test_an_external_kafka_is_waited_for_with_one_line_a_minute(
             raise error
 
     monkeypatch.setattr(supervisor, "ensure_topics", ensure)
-    said: list[str] = []
-    assert virtually(made(said)._outside_topics_made()) is None
-    assert 5 <= len(said) <= 6
-    assert {"waiting for Kafka at kafka:9092: Kafka does not answer"} == {*said}
+    lines: list[str] = []
+    assert virtually(made(lines)._outside_topics_made()) is None
+    assert 5 <= len(lines) <= 6
+    assert {"waiting for Kafka at kafka:9092: Kafka does not answer"} == {*lines}
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,9 @@ def test_the_line_gives_the_reason_of_each_error(
             raise failure
 
     monkeypatch.setattr(supervisor, "ensure_topics", ensure)
-    said: list[str] = []
-    virtually(made(said)._outside_topics_made())
-    assert [f"waiting for Kafka at kafka:9092: {reason}"] == said
+    lines: list[str] = []
+    virtually(made(lines)._outside_topics_made())
+    assert [f"waiting for Kafka at kafka:9092: {reason}"] == lines
 
 
 def test_a_wrong_external_kafka_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:

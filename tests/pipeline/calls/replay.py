@@ -105,8 +105,8 @@ class Product:
             return None
         return decide(view(self.call), self._history, now, self.streams.alone_since)
 
-    def _fold(self, came: CtiEvent) -> None:
-        outcome = fold(self.call, replace(came, task_sid=self._task_sid))
+    def _fold(self, event: CtiEvent) -> None:
+        outcome = fold(self.call, replace(event, task_sid=self._task_sid))
         if isinstance(outcome, Folded):
             self._legs |= {alias.call_sid for alias in learned(self.call, outcome.call)}
             self.call = outcome.call

@@ -38,7 +38,7 @@ WAITING_MS = 4 * 60 * 60 * 1000
 LEG = leg_sid("x")
 ALIAS = CallAlias(LEG, TASK, T0)
 
-Said = CtiEvent | CallAlias
+LegRecord = CtiEvent | CallAlias
 
 
 def callback(number: int, at: int = 0) -> CtiEvent:
@@ -47,7 +47,7 @@ def callback(number: int, at: int = 0) -> CtiEvent:
     return replace(event, event_id=f"EV{number}")
 
 
-def resolved(records: Iterable[Said]) -> tuple[CallAliasState | None, list[CtiEvent]]:
+def resolved(records: Iterable[LegRecord]) -> tuple[CallAliasState | None, list[CtiEvent]]:
     """Return the state after these records, and the events that were passed on."""
     state: CallAliasState | None = None
     passed_on: list[CtiEvent] = []
@@ -62,7 +62,7 @@ def resolved(records: Iterable[Said]) -> tuple[CallAliasState | None, list[CtiEv
     return state, passed_on
 
 
-def meant(events: Iterable[CtiEvent]) -> set[tuple[str | None, str]]:
+def tasks_and_ids(events: Iterable[CtiEvent]) -> set[tuple[str | None, str]]:
     """Task and id of each, whatever came of it twice."""
     return {(event.task_sid, event.event_id) for event in events}
 
@@ -73,13 +73,13 @@ def test_any_order_and_repetition_of_events_and_alias_passes_on_the_same(
     count: int, chance: random.Random
 ) -> None:
     """All events come out under the task, whether the alias was there before or after them."""
-    records: list[Said] = [*map(callback, range(count)), ALIAS]
+    records: list[LegRecord] = [*map(callback, range(count)), ALIAS]
     shuffled = records + chance.choices(records, k=len(records))
     chance.shuffle(shuffled)
 
     state, passed_on = resolved(shuffled)
 
-    assert {(TASK, f"EV{n}") for n in range(count)} == meant(passed_on)
+    assert {(TASK, f"EV{n}") for n in range(count)} == tasks_and_ids(passed_on)
     assert state is not None
     assert (TASK, ()) == (state.task_sid, state.waiting)
 
@@ -135,7 +135,7 @@ def test_no_more_waits_than_a_record_can_hold() -> None:
     ("records", "kept"), [([callback(1)], WAITING_MS), ([callback(1), ALIAS], KEPT_MS)]
 )
 def test_a_leg_is_forgotten_some_time_after_its_latest_record(
-    records: Sequence[Said], kept: int
+    records: Sequence[LegRecord], kept: int
 ) -> None:
     """Waiting events are dropped after 4 hours; an alias outlives the longest call."""
     state, _ = resolved(records)
@@ -160,7 +160,7 @@ def test_of_several_tasks_that_name_a_leg_each_gets_its_events(
     found = resolve_event(LEG, state, callback(1), T0 + 99)
 
     assert isinstance(found, Resolved)
-    assert {(task, "EV1") for task in order} == meant(found.passed_on)
+    assert {(task, "EV1") for task in order} == tasks_and_ids(found.passed_on)
     assert sorted(contested) == sorted(permutations(order, 2))
 
 
@@ -171,7 +171,7 @@ def test_a_task_with_the_leg_in_its_conference_gets_its_events() -> None:
     state, _ = resolved([*others, CallAlias(LEG, TASK, T0, listed=True)])
     found = resolve_event(LEG, state, callback(1), T0 + 99)
     assert isinstance(found, Resolved)
-    assert (TASK, "EV1") in meant(found.passed_on)
+    assert (TASK, "EV1") in tasks_and_ids(found.passed_on)
     assert len(found.passed_on) == len(others) + 1
 
 

@@ -31,10 +31,10 @@ def test_a_version_survives_being_cut_into_parts(
     one entry."""
     version = _version(7, *sorted(entries))
     parts = parts_of(version, most)
-    came = [*parts[:-1], *chance.choices(parts[:-1] or parts, k=3)] if len(parts) > 1 else []
-    chance.shuffle(came)
+    arrived = [*parts[:-1], *chance.choices(parts[:-1] or parts, k=3)] if len(parts) > 1 else []
+    chance.shuffle(arrived)
     assembly = Assembly()
-    assert not any(assembly.add(part) for part in came)
+    assert not any(assembly.add(part) for part in arrived)
 
     assert replace(version, hash=hash_of(version)) == assembly.add(parts[-1])
     assert len({key_of(part) for part in parts}) == len(parts)

@@ -105,8 +105,8 @@ def dropped(batches: Sequence[MediaBatch], reason: str = "spill-full") -> MediaD
         )
         for track in ("inbound", "outbound")
     )
-    who = (first.stream_sid, first.call_sid, "WT1", GATEWAY, EPOCH, last.at, reason)
-    return MediaDropped(*who, first.number, last.number, tuple(t for t in tracks if t.runs))
+    ids = (first.stream_sid, first.call_sid, "WT1", GATEWAY, EPOCH, last.at, reason)
+    return MediaDropped(*ids, first.number, last.number, tuple(t for t in tracks if t.runs))
 
 
 def opened(sid: str, at: int = T0) -> MediaStreamOpened:

@@ -44,7 +44,7 @@ def log_of(*records: Any, step: int = 100) -> list[Message]:
     return log
 
 
-def lived(log: Sequence[Message]) -> World:
+def world_of(log: Sequence[Message]) -> World:
     """What becomes of the log in one life."""
     world = World()
     world.live(log, [(len(log), False)])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pipeline.recordings.received_at import ReceiveClock, frames_received_at, samples_between
 from schemas.records import ClockPoint, RecorderTrack, RecordingCompleted, TimestampStretch
 from tests.pipeline.recordings.logs import T0, closed, opened
-from tests.pipeline.recordings.test_withholding import batch, batches, decided, lived
+from tests.pipeline.recordings.test_withholding import batch, batches, decided, world_of
 
 TOLERANCE_MS = 60
 SAMPLES = 8
@@ -21,7 +21,7 @@ def track(*seen: TimestampStretch, end: int | None) -> RecorderTrack:
 
 def done(*records: object) -> RecordingCompleted:
     """The recording that these records make."""
-    published = lived(records).published
+    published = world_of(records).published
     found = {e.recording_id: e for e in published if isinstance(e, RecordingCompleted)}
     (only,) = found.values()
     return only

@@ -198,10 +198,10 @@ async def test_it_waits_for_a_registry_and_says_so(monkeypatch: pytest.MonkeyPat
     health = Health()
     follower = SchemaIdsFollower(settings, health)
 
-    async def away(*_: object, **__: object) -> None:
+    async def unavailable(*_: object, **__: object) -> None:
         raise RegistryAway("the schema registry at http://127.0.0.1:8 does not answer")
 
-    monkeypatch.setattr(schema_ids_follower, "register_schemas", away)
+    monkeypatch.setattr(schema_ids_follower, "register_schemas", unavailable)
     work = asyncio.create_task(_registered(follower, settings, health))
     assert "does not answer" in await reason_of(health, "schemas")
     assert "pw" not in health.reasons["schemas"]
@@ -223,7 +223,7 @@ async def test_what_a_role_does_not_write_does_not_hold_it_up(
     missing, *known = SCHEMA_IDS
     asked, several = list[None](), asyncio.Event()
 
-    async def away(*_: object, **__: object) -> None:
+    async def unavailable(*_: object, **__: object) -> None:
         asked.append(None)
         if len(asked) >= 5:
             several.set()
@@ -234,7 +234,7 @@ async def test_what_a_role_does_not_write_does_not_hold_it_up(
         follower.in_use.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(schema_ids_follower, "register_schemas", away)
+    monkeypatch.setattr(schema_ids_follower, "register_schemas", unavailable)
     monkeypatch.setattr(schema_ids_follower, "_follow", followed)
     health = Health()
     with structlog.testing.capture_logs() as logged:

@@ -78,16 +78,16 @@ class Service:
     """A service that fails or refuses for ever, and callers that always want to go."""
 
     breaker: Breaker
-    went: list[int] = field(default_factory=list)
+    sent_at: list[int] = field(default_factory=list)
 
     def at(self, now: int, luck: float) -> None:
         """A caller comes."""
         match passage(self.breaker, now):
             case Passage.PROBE:
                 self.breaker = probed(self.breaker, now, luck)
-                self.went.append(now)
+                self.sent_at.append(now)
             case Passage.FREE:
-                self.went.append(now)
+                self.sent_at.append(now)
             case Passage.REST:
                 pass
 
@@ -107,7 +107,7 @@ def test_while_it_is_open_probes_are_few(
         now += step * (20 if refuses else 1)
         service.at(now, luck)
         service.breaker = failed(service.breaker, caller, now, luck)
-    gaps = [b - a for a, b in zip([0, *service.went], service.went, strict=False)]
+    gaps = [b - a for a, b in zip([0, *service.sent_at], service.sent_at, strict=False)]
 
     if refuses:
         expected = [FIRST_REFUSED_MS, 10_000, 20_000, MOST_REFUSED_MS]
@@ -122,9 +122,9 @@ def test_a_probe_goes_every_two_seconds_at_the_latest() -> None:
     service = Service(_failing())
     for now in range(0, 60_000, 10):
         service.at(now, 1.0)
-    gaps = [b - a for a, b in zip(service.went, service.went[1:], strict=False)]
+    gaps = [b - a for a, b in zip(service.sent_at, service.sent_at[1:], strict=False)]
 
-    assert [500, 1_500, 3_500, 5_500] == service.went[:4]
+    assert [500, 1_500, 3_500, 5_500] == service.sent_at[:4]
     assert MOST_MS == max(gaps)
 
 

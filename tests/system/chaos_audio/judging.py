@@ -71,20 +71,20 @@ def _of_call(
     options: AudioOptions, script: Script, contact: Json | None, streams: Sequence[CodedStream]
 ) -> list[str]:
     """What of a call's contact is wrong, whatever is in its recordings."""
-    who = f"call {script.task_sid}"
+    call = f"call {script.task_sid}"
     if contact is None:
-        return [f"{who}: no contact"]
-    mistakes = [] if streams else [f"{who}: was never streamed"]
+        return [f"{call}: no contact"]
+    mistakes = [] if streams else [f"{call}: was never streamed"]
     if contact["state"] != "ended":
-        mistakes.append(f"{who}: contact is {contact['state']}")
+        mistakes.append(f"{call}: contact is {contact['state']}")
     recorded = sorted(recording["stream_sid"] for recording in contact["recordings"])
     ran = {coded.media_stream.sid for coded in streams}
-    mistakes += [f"{who}: {sid} is recorded twice" for sid in ran if recorded.count(sid) > 1]
+    mistakes += [f"{call}: {sid} is recorded twice" for sid in ran if recorded.count(sid) > 1]
     foreign = set(recorded) - ran
-    mistakes += [f"{who}: a recording of {sid}, which is not its own" for sid in foreign]
-    mistakes += [f"{who}: {text}" for text in unexplained(contact)]
+    mistakes += [f"{call}: a recording of {sid}, which is not its own" for sid in foreign]
+    mistakes += [f"{call}: {text}" for text in unexplained(contact)]
     if options.loses_nothing and len(streams) > 1:
-        mistakes.append(f"{who}: {len(streams)} media streams, and no gateway was killed")
+        mistakes.append(f"{call}: {len(streams)} media streams, and no gateway was killed")
     return mistakes
 
 
@@ -98,8 +98,8 @@ def _without_excuse(options: AudioOptions, played: Played, result: Assessment) -
         if coded.media_stream.trouble and not coded.line.stays_on_ms:
             mistakes.append(f"{sid}: {coded.media_stream.trouble}")
         if coded.thrown_away:
-            away = FRAMES * len(coded.thrown_away)
-            mistakes.append(f"{sid}: the gateway did not read {away} frames in time")
+            frames = FRAMES * len(coded.thrown_away)
+            mistakes.append(f"{sid}: the gateway did not read {frames} frames in time")
         if judgement and judgement.lost:
             mistakes.append(f"{sid}: {judgement.lost.total()} frames lost: {dict(judgement.lost)}")
     return mistakes

@@ -31,7 +31,7 @@ _CALLBACK_SIDS = {"CallSid": "CA", "ConferenceSid": "CF", "StreamSid": "MZ"}
 _CALL_STEPS = {"initiated", "ringing", "answered", "completed"}
 
 
-class Said(TypedDict):
+class Statement(TypedDict):
     """An event, read. `subject`: task, reservation, participant, call, conference; `step`: what
     happened; `at`: ms; `number`: the version or sequence number that orders it among its like, None
     for no version, 0 for no sequence number; `words`: the payload or the callback's parameters."""
@@ -46,7 +46,7 @@ class Said(TypedDict):
     words: dict[str, Any]
 
 
-def read(event: dict[str, Any], arrived_at: int) -> Said | None:
+def read(event: dict[str, Any], arrived_at: int) -> Statement | None:
     """What the event says; None: nothing of a call."""
     kind, data = event["type"], event.get("data") or {}
     if kind.startswith(_TASKROUTER):
@@ -58,7 +58,7 @@ def read(event: dict[str, Any], arrived_at: int) -> Said | None:
 
 def _of_task_router(
     event: dict[str, Any], data: dict[str, Any], name: str, arrived_at: int
-) -> Said | None:
+) -> Statement | None:
     payload = data.get("payload")
     if not isinstance(payload, dict):
         return None
@@ -83,15 +83,18 @@ def _of_task_router(
 
 def _of_callback(
     event: dict[str, Any], data: dict[str, Any], name: str, arrived_at: int
-) -> Said | None:
+) -> Statement | None:
     words = _with_sids((data.get("request") or {}).get("parameters") or {}, _CALLBACK_SIDS)
-    said = str(words.get("StatusCallbackEvent") or "").lower()
+    callback = str(words.get("StatusCallbackEvent") or "").lower()
     if name.startswith("call.") and name.removeprefix("call.") in _CALL_STEPS:
         subject, step = "call", name.removeprefix("call.")
-    elif name.startswith("conference.") and said.startswith("participant-"):
-        subject, step = "participant", said.removeprefix("participant-")
-    elif name.startswith("conference.") and said in ("conference-start", "conference-end"):
-        subject, step = "conference", said.removeprefix("conference-")
+    elif name.startswith("conference.") and callback.startswith("participant-"):
+        subject, step = "participant", callback.removeprefix("participant-")
+    elif name.startswith("conference.") and callback in (
+        "conference-start",
+        "conference-end",
+    ):
+        subject, step = "conference", callback.removeprefix("conference-")
     else:
         return None
     if subject != "conference" and not words.get("CallSid"):

@@ -194,10 +194,10 @@ class Scene(EventWriter):
         self.participant("leave", leg)
         self.call("completed", leg, CallStatus="completed")
 
-    def later(self, ms: int, deed: Callable[[], None]) -> None:
+    def later(self, ms: int, action: Callable[[], None]) -> None:
         """Events some time from now; the cursor stays."""
         now, self.now = self.now, self.now + ms
-        deed()
+        action()
         self.now = now
 
     def label(self, part: Part) -> str | None:

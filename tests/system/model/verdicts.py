@@ -236,10 +236,10 @@ def changes_of(found: Iterable[Moment]) -> list[tuple[int, str, str]]:
     and the kind of reason. That a call is not recorded is published once an agent accepted, or it
     is over, and again if there is another reason while it continues; a stop is not repeated.
     That its direction is not known is published 5 s after a monitored agent accepted."""
-    said: list[tuple[int, str, str]] = []
+    published: list[tuple[int, str, str]] = []
     for moment in found:
         kind, over = moment.verdict.kind, moment.story is not None and moment.story.state == "ended"
-        _, last, last_kind = said[-1] if said else (0, "", "")
+        _, last, last_kind = published[-1] if published else (0, "", "")
         word = ""
         if moment.verdict.record:
             word = "record" if moment.verdict.begins and last != "record" else ""
@@ -248,14 +248,14 @@ def changes_of(found: Iterable[Moment]) -> list[tuple[int, str, str]]:
         elif last == "" or (last == "do-not-record" and not over and _differ(kind, last_kind)):
             word = "do-not-record" if _is_settled(moment) else ""
         if word:
-            said.append((moment.at, word, kind))
-    return said
+            published.append((moment.at, word, kind))
+    return published
 
 
 def _differ(kind: str, other: str) -> bool:
     """Whether two reasons not to record are published in different words."""
-    nobody = ("none", "off-list", "ended", "absent")
-    return kind != other and not (kind in nobody and other in nobody)
+    without_agent = ("none", "off-list", "ended", "absent")
+    return kind != other and not (kind in without_agent and other in without_agent)
 
 
 def _is_settled(moment: Moment) -> bool:

@@ -20,11 +20,11 @@ def direction_of(task: dict[str, Any]) -> str | None:
     flagged = any(str(task.get(name)).lower() == "true" for name in ("client_call", "internal"))
     if to_client or flagged:
         return "internal"
-    said = (text(task.get("direction")) or "").lower()
+    direction_text = (text(task.get("direction")) or "").lower()
     if text(task.get("outbound_to")):
         return "outbound"
     for direction in ("inbound", "outbound"):
-        if said.startswith(direction):
+        if direction_text.startswith(direction):
             return direction
     if text(task.get("outbound_to")):
         return "outbound"

@@ -26,8 +26,8 @@ def test_the_watchdog_is_quiet_while_there_is_nothing_to_do() -> None:
 def test_the_watchdog_ends_a_process_that_handles_nothing_of_what_waits() -> None:
     """Silent partitions (faust issue 175)."""
     waiting = replace(FIRST, lag=3)
-    said = verdicts(replace(waiting, at=1.0), replace(waiting, at=29.0), replace(waiting, at=31.0))
-    assert [None, None, "3 records wait and none was handled for 30 s"] == said
+    reasons = verdicts(*(replace(waiting, at=at) for at in (1.0, 29.0, 31.0)))
+    assert [None, None, "3 records wait and none was handled for 30 s"] == reasons
 
 
 def test_the_watchdog_waits_for_a_record_in_work() -> None:
@@ -58,14 +58,14 @@ def test_the_watchdog_forgives_a_broker_that_does_not_answer() -> None:
 
 def test_the_watchdog_does_not_wait_for_an_answer_for_ever() -> None:
     """Perhaps it is the process that cannot hear."""
-    said = verdicts(*(replace(FIRST, at=float(t), lag=None) for t in (2, 300, 302)))
-    assert [None, None, "the broker has not answered for 300 s"] == said
+    reasons = verdicts(*(replace(FIRST, at=float(t), lag=None) for t in (2, 300, 302)))
+    assert [None, None, "the broker has not answered for 300 s"] == reasons
 
 
 def test_the_watchdog_ends_a_rebalance_without_end() -> None:
     """A zombie (faust issue 523)."""
-    said = verdicts(*(replace(FIRST, at=float(t), rebalancing=True) for t in (1, 119, 121)))
-    assert [None, None, "rebalancing or recovering for 120 s"] == said
+    reasons = verdicts(*(replace(FIRST, at=float(t), rebalancing=True) for t in (1, 119, 121)))
+    assert [None, None, "rebalancing or recovering for 120 s"] == reasons
 
 
 @pytest.mark.parametrize(("is_away", "ended"), [(True, False), (False, True)])

@@ -106,7 +106,11 @@ async def test_a_record_without_key_is_for_every_key_of_its_partition_that_wants
         await here.handler.handle(incoming(cti(name), key))
     await here.handler.handle(incoming(GatewayStarted("gateway-0", 2, 1_000), None))
     states = {key: decode(value).event_id for key, value in here.table.items()}
-    assert {b"WT1": "states gateway-0", b"WT2": "states gateway-0", b"WT3": "deaf"} == states
+    assert {
+        b"WT1": "broadcast of gateway-0",
+        b"WT2": "broadcast of gateway-0",
+        b"WT3": "deaf",
+    } == states
 
 
 async def test_a_forgotten_key_leaves_table_and_ticks() -> None:

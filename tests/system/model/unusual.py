@@ -205,7 +205,8 @@ class UnusualDirector(Director):
         conference = scene.attributes.get("conference")
         if conference and self.draw(st.booleans()):
             people = {**conference["participants"], "worker": part.call_sid}
-            scene.attributes |= {"conference": conference | {"participants": people}}
+            changed = {"conference": conference | {"participants": people}}
+            scene.attributes = scene.attributes | changed
             scene.task("updated")
 
     def strangers(self) -> None:

@@ -123,8 +123,8 @@ def test_a_contact_is_forgotten_when_nothing_more_can_come() -> None:
 
 
 def test_a_contact_that_waits_in_vain_gets_a_last_version() -> None:
-    """A media stream was opened, and no recording came of it in 4 days: it is missing, not pending;
-    with another version before, the state just goes."""
+    """A media stream was opened, and no recording followed within 4 days: it is missing, not
+    pending; if an earlier version was published, the state is just dropped."""
     core = ContactsCore(HISTORY)
     waiting = state_of(core.on_record(TASK, None, LEFT, NOON))
     first = core.on_record(TASK, waiting, opened(1), NOON)

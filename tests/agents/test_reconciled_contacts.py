@@ -43,7 +43,7 @@ def test_a_call_without_audio_is_lost() -> None:
 
 
 def test_the_order_of_records_does_not_matter() -> None:
-    """The last step has the same result, whatever came last."""
+    """The last step has the same result for any order of records."""
     records = (LEFT, EVIDENCE, completed(1, 2_300, 30_000))
     steps = [after(*order) for order in permutations(records)]
     found = {repr(contact(step).reconciliation) for step in steps}

@@ -108,7 +108,7 @@ def test_a_leg_that_another_task_names_is_reported_to_both_calls() -> None:
 
 
 def test_the_ends_of_a_leg_are_a_version_of_the_call() -> None:
-    """Published once; of a call that is not known, or forgotten, nothing comes of them."""
+    """They are published once; for a call that is not known, or forgotten, they have no effect."""
     state = tracked(inbound().reservation("accepted", 1_000, "ann").events)
     leg = "CA" + "9" * 32
     ends = LegFetched(

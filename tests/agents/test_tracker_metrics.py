@@ -53,7 +53,7 @@ def rewritten() -> Story:
 
 
 def test_contradictions_are_counted_once() -> None:
-    """However many events repeat them."""
+    """Repetitions by further events do not count."""
     counter = CONTRADICTIONS.labels("direction")
     before = number(counter)
     Counted().take(*rewritten().events)

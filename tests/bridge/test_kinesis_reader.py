@@ -83,8 +83,8 @@ async def test_reads_from_the_oldest_record_to_the_end() -> None:
 
 
 async def test_reads_on_after_a_position() -> None:
-    """With a position it begins behind it; what an emulator repeats of before is left out, by
-    number and not by text."""
+    """With a position it begins after it; earlier records that an emulator repeats are left out, by
+    comparing numbers, not texts."""
     client = FakeClient(answer(8, 9, 10))
     reader = reader_of(client, "9")
     batch = await reader.read()
@@ -106,7 +106,7 @@ async def test_an_expired_iterator_is_renewed_from_what_was_read() -> None:
 
 
 async def test_throttling_is_waited_out() -> None:
-    """A refusal for the rate is no failure: the same iterator is tried again."""
+    """A refusal because of the rate is no failure: the same iterator is tried again."""
     client = FakeClient(failure("ProvisionedThroughputExceededException"), answer(1))
     reader = reader_of(client)
     assert ["1"] == sequence_numbers(await reader.read())

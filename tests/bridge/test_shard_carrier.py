@@ -143,7 +143,7 @@ def _waiting_world(script: str) -> CarrierWorld:
 
 
 def test_a_closed_shard_that_never_says_so_is_finished() -> None:
-    """An emulator gives a closed shard an iterator for ever: ListShards' word is enough."""
+    """An emulator gives a closed shard an iterator for ever: the answer of ListShards is enough."""
     kafka = FakeKafka()
     carrier = ShardCarrier(world(kafka, kinesis(endless=True), fate_of([]), Health()), PLACE)
     carrier.closed = True

@@ -83,7 +83,7 @@ def test_a_wrong_start_is_refused(
 def test_a_console_token_is_made(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A new one each time, alone on its line, whatever is configured."""
+    """A new one each time, alone on its line, with any configuration."""
     monkeypatch.setenv("FLEXCAPTURE_CONSOLE_TOKEN", "short")
     assert [0, 0] == [main(["console", "token"]) for _ in range(2)]
     first, second = capsys.readouterr().out.splitlines()

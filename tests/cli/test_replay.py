@@ -153,7 +153,7 @@ def test_an_absent_stream_is_not_waited_for(
 
 
 def test_a_defect_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is no failure of the replay."""
+    """The replay does not fail."""
     Surroundings(monkeypatch, work=KeyError("defect"))
     with pytest.raises(ExceptionGroup, match="unhandled"):
         replay(Settings(), NOW - 9_000, None, None)

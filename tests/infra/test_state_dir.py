@@ -45,7 +45,7 @@ def test_endpoints_come_and_go(tmp_path: Path) -> None:
 
 
 def test_a_left_over_partial_file_does_not_hinder(tmp_path: Path) -> None:
-    """A file that was being written when its writer was killed is written anew."""
+    """A file is written again if its writer was killed while writing it."""
     (tmp_path / ".x.partial").write_text("hal")
     write_private(tmp_path / "x", "whole")
     assert ["whole"] == [path.read_text() for path in tmp_path.iterdir()]

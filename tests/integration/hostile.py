@@ -48,7 +48,7 @@ class Peer:
         self._writer = writer
 
     async def send(self, data: bytes) -> None:
-        """Writes; a gateway that has hung up is no error."""
+        """Write bytes. Ignore that the gateway has hung up."""
         with suppress(ConnectionError):
             self._writer.write(data)
             await self._writer.drain()

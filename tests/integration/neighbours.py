@@ -1,4 +1,4 @@
-"""Calls that mean no harm, beside whatever is done to a gateway; and what of them is on Kafka."""
+"""Harmless calls beside attacks on a gateway, and their records on Kafka."""
 
 import asyncio
 from collections.abc import AsyncIterator

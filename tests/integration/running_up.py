@@ -55,7 +55,7 @@ def pids(document: dict[str, Any]) -> set[int]:
 
 
 def gone(pid: int) -> bool:
-    """Whether there is no such process, or only its zombie."""
+    """Return whether there is no such process, or only its zombie."""
     try:
         return ") Z" in Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):

@@ -50,7 +50,7 @@ class Bench:
         await self.sender.send_and_wait(name, encode(record), key.encode())
 
     async def tick(self) -> None:
-        """One tick on each partition, a second, for ever; and the gateway's word that it lives, if
+        """Send a tick to each partition every second, for ever; and the gateway's sign of life, if
         there is a topic for it."""
         while True:
             await self.broadcast(TICKS, Tick(now_ms()))

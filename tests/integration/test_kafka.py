@@ -14,7 +14,7 @@ pytestmark = pytest.mark.integration
 
 
 async def test_topics_are_made_once(settings_for: SettingsFor, prefix: str) -> None:
-    """Making the topics again, even at the same time, is no error."""
+    """Creating the topics again, even at the same time, is no error."""
     settings = settings_for(prefix)
     async with asyncio.TaskGroup() as group:
         for _ in range(3):

@@ -1,5 +1,5 @@
-"""The resolver on the real Kafka: events that carry a call SID only find their task, whichever
-comes first and whatever dies."""
+"""The resolver on the real Kafka: events with only a call SID find their task, in any order, and if
+any process is killed."""
 
 import time
 from dataclasses import replace
@@ -133,7 +133,7 @@ async def test_two_processes_share_the_legs_and_one_dies(
 
 
 async def test_tracker_and_resolver_together(settings_for: SettingsFor, prefix: str) -> None:
-    """A call takes in the callbacks of its leg, those too that came before it began."""
+    """A call gets the callbacks of its leg, also those from before it began."""
     numbers = range(5)
     attributes = {"from": CUSTOMER, "direction": "inbound"}
     settings = settings_for(prefix, instance="role-0")

@@ -1,4 +1,5 @@
-"""The tracker on the real Kafka: events in, every version of every call out, whatever dies."""
+"""The tracker on the real Kafka: for its events, every version of every call is published, even if
+processes are killed."""
 
 import itertools
 import time

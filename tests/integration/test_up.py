@@ -136,8 +136,8 @@ def _kinesis_streams(document: dict[str, Any]) -> list[str]:
 
 
 def test_several_processes_and_an_outside_kafka(kafka: str, prefix: str, tmp_path: Path) -> None:
-    """With Kafka and Kinesis outside nothing of the kind is started; the roles run as often as
-    asked, gateways on one shared port, and learn the outside's addresses."""
+    """With Kafka and Kinesis outside, neither is started; the requested number of processes runs,
+    gateways on one shared port, and they get the outside addresses."""
     directory = tmp_path / "state"
     outside = {
         "FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS": kafka,

@@ -48,7 +48,7 @@ def test_old_records_that_others_follow_are_a_backlog() -> None:
 
 
 def test_a_role_that_never_catches_up_is_not_waited_for() -> None:
-    """After half a minute things are started all the same: a missing call is no better."""
+    """After half a minute media streams are started nevertheless: a missing call is no better."""
     clock = Clock()
     backlog = _backlog(clock, last=9)
     backlog.see("calls", 0, 1, OLD)

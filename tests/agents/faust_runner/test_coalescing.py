@@ -36,7 +36,7 @@ class Effects:
 
 
 async def test_the_last_of_a_key_stands_for_all() -> None:
-    """It alone is published, done and kept; nothing of it before."""
+    """Only the last record is published, carried out and stored; nothing before it."""
     effects = Effects()
     here = setting(effects=effects, gathering_s=LONG)
     for name in ("e1", "e2", "e3"):
@@ -91,7 +91,7 @@ async def test_what_fails_waits_on() -> None:
 
 
 async def test_what_was_lost_with_its_partition_is_left_to_its_owner() -> None:
-    """After a recovery nothing of before is carried out."""
+    """After a recovery nothing from before it is carried out."""
     here = setting(gathering_s=LONG)
     await here.handler.handle(incoming(cti("e1")))
     here.handler.restore({})

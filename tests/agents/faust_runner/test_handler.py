@@ -64,8 +64,8 @@ async def test_ticks_visit_only_keys_that_changed_or_are_due() -> None:
 
 
 async def test_a_change_is_followed_by_a_tick() -> None:
-    """A change requests a tick whatever was requested before: a late record may change the time
-    of the next one."""
+    """A change requests a tick regardless of earlier requests: a late record may change the time of
+    the next one."""
     here = setting()
     await here.handler.handle(incoming(cti("quiet"), "WT2"))
     await here.handler.handle(tick(1_000))
@@ -123,7 +123,7 @@ async def test_a_forgotten_key_leaves_table_and_ticks() -> None:
 
 
 async def test_after_recovery_the_states_are_those_of_the_table() -> None:
-    """Whatever was in memory before."""
+    """The content of the memory before does not matter."""
     here = setting()
     await here.handler.handle(incoming(cti(), "WT-lost"))
     here.table.clear()

@@ -28,8 +28,8 @@ from tests.pipeline.recordings.logs import batch_of, closed, opened, whose
 
 
 async def test_what_comes_right_after_a_rebalance_is_recorded(monkeypatch):
-    """Kafka gives it once: thrown away, a media stream's last record would leave its recording
-    open for ever."""
+    """Kafka delivers it once: if it were discarded, a media stream's last record would leave its
+    recording open for ever."""
     records = [opened("MZ1"), batch_of("MZ1", 1, FRAMES[:5]), closed("MZ1")]
     messages = [FakeMessage(encode(record), offset=n) for n, record in enumerate(records)]
     stop, producer, store = asyncio.Event(), FakeProducer(), AudioStore(MemoryStore())

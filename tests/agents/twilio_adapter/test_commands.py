@@ -1,5 +1,5 @@
-"""Which requests can reach Twilio at all: whatever events, commands and answers say, only those of
-the account's own calls and conferences."""
+"""Which requests can reach Twilio at all: for any content of events, commands and answers, only
+those about the account's own calls and conferences."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -22,7 +22,7 @@ from tests.agents.twilio_adapter.scene import (
 
 
 async def test_an_unknown_leg_is_looked_up_by_the_task(scene: Scene) -> None:
-    """The participant that is no worker's and is connected is streamed; all pages are read."""
+    """The connected participant that is not a worker's is streamed; all pages are read."""
     scene.twilio.conferences[TASK] = [
         {"call_sid": WORKER, "label": "ann@example.com", "status": "connected"},
         {"call_sid": "CA" + "d" * 32, "label": "", "status": "connected", "coaching": True},

@@ -106,8 +106,8 @@ def test_many_refused_calls_do_not_delay_honest_ones(status: int) -> None:
 
 
 def test_refusals_of_several_calls_count_while_the_account_is_not_known() -> None:
-    """The neutral question fails: two refused calls close nothing, a third one does, and one call
-    alone never does, however often it is refused."""
+    """The neutral request fails: two refused calls do not close the gate, a third one does, and one
+    call alone never does."""
     reasons: list[dict[str, str]] = []
 
     async def play(scene: Scene, tasks: asyncio.TaskGroup) -> None:

@@ -69,7 +69,7 @@ async def asked(
 
 
 async def test_a_leg_in_the_tasks_conference_is_confirmed() -> None:
-    """With two requests, whatever else is there."""
+    """With two requests, regardless of other participants."""
     conference = [leg(WORKER, "ann@example.com"), leg(LEG), leg(OTHER)]
     answer, requests = await asked({TASK: conference}, verify(OTHER_TASK))
 
@@ -112,8 +112,8 @@ async def test_a_leg_in_another_tasks_conference_contradicts() -> None:
     ],
 )
 async def test_what_is_not_certain_is_unknown(conference: list[dict[str, Any]] | None) -> None:
-    """The answer is unknown if there is no conference yet, only agents are in it, or nothing is
-    known of the legs."""
+    """The answer is unknown if there is no conference yet, if only agents are in it, or if nothing
+    is known about the legs."""
     conferences = {} if conference is None else {TASK: conference}
     answer, _ = await asked(conferences, verify(OTHER_TASK))
     assert "unknown" == answer.outcome
@@ -138,14 +138,15 @@ async def test_an_expired_question_asks_nothing() -> None:
     "changes", [{"call_sid": "../Messages"}, {"task_sid": "x"}, {"other_task_sids": ("../x",)}]
 )
 async def test_a_question_with_a_wrong_sid_asks_nothing(changes: dict[str, Any]) -> None:
-    """Whatever wrote it."""
+    """For any writer."""
     async with commands() as (twilio, work):
         answer = await work.carry_out(verify(**changes), CallLane())
         assert ("unknown", []) == (answer.outcome, twilio.requests)
 
 
 async def test_a_confirmed_leg_in_another_conference_has_moved() -> None:
-    """Whatever else is in the task's own conference; its recording so far is the call's."""
+    """Regardless of other legs in the task's own conference; its recording so far belongs to the
+    call."""
     conferences = {TASK: [leg(WORKER, "ann@example.com"), leg(OTHER)], OTHER_TASK: [leg(LEG)]}
     answer, _ = await asked(conferences, verify(OTHER_TASK, was_confirmed=True))
     assert answer.outcome == "moved"

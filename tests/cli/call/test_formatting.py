@@ -91,7 +91,7 @@ def test_text_is_readable() -> None:
 
 
 def test_dead_letters_of_the_call_are_counted() -> None:
-    """Each with its time and its reason; without any, people read nothing of them."""
+    """Each with its time and its reason; without any, the text does not mention them."""
     found = a_history()
     value, _ = dead_letter(
         reason="not-json", detail="unexpected\nend", role="flexcapture-bridge", origin="s",

@@ -1,4 +1,4 @@
-"""How the command asks, refuses, and ends a call whatever happens."""
+"""How the command asks and refuses, and that it always ends the call."""
 
 import io
 from typing import Any
@@ -56,7 +56,7 @@ def test_missing_settings_are_named(missing: str) -> None:
 async def test_the_cost_is_stated_before_the_question(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With `--yes` there is no question; anything but yes places no call."""
+    """With `--yes` there is no question; any answer but yes places no call."""
     await command._agree(ASKED, OWN_NUMBER)
     assert "Twilio charges" in capsys.readouterr().err
 

@@ -1,4 +1,4 @@
-"""The course of a test call: its steps, and that the call is ended whatever happens."""
+"""The course of a test call: its steps, and that the call is always ended."""
 
 import asyncio
 from collections.abc import Callable
@@ -154,7 +154,7 @@ def test_a_call_that_is_answered_at_once_shows_no_start_while_ringing() -> None:
 
 
 def test_a_refused_start_is_not_tried_further() -> None:
-    """The call continues to its end: it is no failure of the command."""
+    """The call continues to its end: the command does not fail."""
     twilio, _, _ = played(lambda t: setattr(t, "refusal", TwilioError(400, 20001, "no")))
     assert [BEFORE_ANSWER, 1] == [generation for generation, _ in twilio.names]
     assert (None, None, []) == (twilio.seen.second, twilio.seen.stop_after_end, twilio.stopped)
@@ -162,7 +162,7 @@ def test_a_refused_start_is_not_tried_further() -> None:
 
 
 def test_a_media_stream_that_reaches_no_gateway_ends_the_trial() -> None:
-    """After some seconds. It is stopped after the call all the same."""
+    """After some seconds. It is still stopped after the call."""
     twilio, lines, _ = played(lambda t: setattr(t, "reaches", False))
     assert [BEFORE_ANSWER, 1] == [generation for generation, _ in twilio.names]
     assert "the media stream reached a gateway" not in lines

@@ -149,7 +149,7 @@ def test_times_of_events_must_be_equal(where: str, live: Any, derived: Any, is_a
 
 
 def test_kinds_leave_out_indexes() -> None:
-    """The summary counts fields, whatever their place."""
+    """The summary counts fields, regardless of their place."""
     assert "contacts.decisions.at" == Difference("contacts.decisions[12].at", 1, 2).kind
     assert "calls.facts.value" == Difference("calls.facts[from].value", 1, 2).kind
     assert "decisions" == Difference("decisions", (), ()).kind

@@ -36,7 +36,7 @@ def network(past: PolicyHistory) -> Network:
 
 
 def fed(derivation: Network, run: Run, first: int = 0) -> None:
-    """Take in the run's events, from the numbered one on."""
+    """Apply the run's events, from the numbered one on."""
     for at, event, arrived_at in run.deliveries[first:]:
         derivation.advance(at)
         delivered = record(event, arrived_at)

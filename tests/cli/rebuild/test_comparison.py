@@ -1,4 +1,4 @@
-"""The tracker's states made anew, against the tracker's own core."""
+"""Rebuilt states of the tracker, compared with the tracker's own core."""
 
 from dataclasses import replace
 
@@ -88,8 +88,8 @@ def test_a_stopped_tracker_has_the_same_state(
 def test_a_killed_tracker_continues_without_going_back(
     events: list[CtiEvent], data: st.DataObject
 ) -> None:
-    """The last events were handled and are not committed: the state made anew is that of the latest
-    version, and taking those events in again makes no other version than were published."""
+    """The last events were handled and are not committed: the rebuilt state is that of the latest
+    version, and applying those events again makes no version other than the published ones."""
     committed = data.draw(st.integers(0, len(events)))
     handled = data.draw(st.integers(committed, len(events)))
     tracker = Tracker()

@@ -85,8 +85,8 @@ def test_a_tombstone_is_a_deletion() -> None:
 @settings(max_examples=examples(30))
 @given(record=GENERATED, key=st.none() | st.binary(max_size=12))
 def test_any_record_is_one_line(record: Any, key: bytes | None) -> None:
-    """Whatever a record holds, its line has nothing that a terminal would carry out, and its JSON
-    can be read."""
+    """For any record, the line has nothing that a terminal would execute, and the JSON can be
+    read."""
     shown = decoded(consumed(encode(record), key))
     assert str(as_line(shown)).isprintable()
     parsed = json.loads(as_json(shown))

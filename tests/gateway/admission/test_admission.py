@@ -140,7 +140,7 @@ def test_the_bare_url_is_an_option():
 
 
 def test_used_tickets_are_forgotten_when_they_are_worth_nothing(tmp_path):
-    """Neither memory nor directory grow for ever."""
+    """Neither memory nor directory grows without limit."""
     clock, used = Clock(), UsedTickets(tmp_path)
     entrance = Entrance([TOKEN], URL, used, ticket_secrets=[TOKEN], clock=clock)
     for number in range(20):
@@ -169,7 +169,7 @@ def test_used_tickets_outlive_a_machine_whose_clock_is_wrong(tmp_path):
 
 
 def test_while_the_log_clock_is_unknown_only_the_time_of_a_ticket_is_not_checked(tmp_path):
-    """A ticket opens one socket all the same, also after the clock became known."""
+    """A ticket still opens only one socket, also after the clock became known."""
     clock = Clock()
     entrance = Entrance([TOKEN], URL, UsedTickets(tmp_path), ticket_secrets=[TOKEN], clock=clock)
     text, foreign = ticket(clock), ticket(clock, 1, token="another token")

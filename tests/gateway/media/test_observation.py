@@ -59,8 +59,8 @@ def test_tracks_are_counted():
 
 @given(st.lists(st.booleans(), max_size=30))
 def test_pings_are_sent_in_time_and_their_answers_counted(answers):
-    """A ping a second after the beginning, and then every three; a second sign of life is no second
-    answer."""
+    """A ping a second after the beginning, and then every three seconds; a second sign of life is
+    no second answer."""
     observer, now = StreamObserver(0), FIRST_PING_MS
     assert not observer.wants_ping(now - 1)
     observer.received_control()

@@ -38,7 +38,7 @@ def no_media(silence: int, **counts: int) -> MediaStreamClosed:
 
 
 def test_a_stream_without_frames_is_pinged_and_closed_if_nothing_answers():
-    """From its start on; the end says why, and it is no violation."""
+    """From its start on; the end states the reason, and is no violation."""
     protocol = running()
     assert [] == ticked(protocol, T0, T0 + 4_900)
     assert [SendPing()] == ticked(protocol, T0 + 5_000, T0 + 9_900)
@@ -84,8 +84,8 @@ def test_a_ping_does_not_hold_back_audio():
     )
 )
 def test_time_in_which_the_sockets_were_not_read_is_no_silence(steps):
-    """Ticks that are further apart than a second, or a clock that is set: the five seconds until
-    the ping and those after it begin anew, as after every sign of life."""
+    """After ticks more than a second apart, or after the clock was set, the five seconds until the
+    ping and those after it begin again, as after every sign of life."""
     protocol, now, ticked_at, active_at = running(), T0, T0, T0
     pinged_at = None
     for kind, pause in [*steps, *[("tick", 500)] * 40]:

@@ -46,7 +46,7 @@ def read_all(spill: Spill, most: int) -> list[Item]:
     reopened=st.booleans(),
 )
 def test_what_was_written_is_read_in_its_order(chunks, most, file_bytes, reopened):
-    """Whatever the sizes of files and readings, and by the next process too."""
+    """For any sizes of files and reads, and also by the next process."""
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
         patch.setattr(spill_module, "FILE_BYTES", file_bytes)
         spill = Spill(Path(directory), Room(10**9))

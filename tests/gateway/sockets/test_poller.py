@@ -137,7 +137,7 @@ def _no_open_sockets() -> None:
 
 
 def test_each_socket_is_read_once_in_a_cycle() -> None:
-    """However many there are, and evenly in time."""
+    """For any number of sockets, and evenly in time."""
 
     async def scene(running: Running) -> None:
         peers = [Peer() for _ in range(10)]

@@ -48,7 +48,7 @@ PIECES = st.sampled_from([REQUEST, b"GET / HTTP/1.1\r\n\r\n", b"\x89\x80abcd", b
 
 @given(st.lists(PIECES | st.binary(max_size=20), max_size=6), st.booleans())
 def test_each_transition_is_in_the_table(pieces: list[bytes], is_refused: bool) -> None:
-    """Whatever bytes come, and whether the request is accepted or not."""
+    """For any bytes, and both if the request is accepted and if it is refused."""
     websocket = WebSocket()
     passed = [None, websocket.phase]
     for piece in pieces:
@@ -114,7 +114,7 @@ def test_messages_come_out_as_they_were(given_steps, places):
 
 @pytest.mark.parametrize("answer", ["pong", "unsolicited pong", "ping", "text", "close"])
 def test_control_frames_are_signs_of_life(answer):
-    """The answer to our ping, and any other ping or pong; a close is none."""
+    """The answer to our ping, and any other ping or pong; not a close."""
     websocket, client = opened()
     websocket.ping()
     [data] = websocket.to_send()

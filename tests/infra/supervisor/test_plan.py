@@ -74,8 +74,8 @@ def test_the_console_shows_its_health_on_a_port_of_its_own() -> None:
 
 
 def test_a_lander_runs_only_with_a_lake() -> None:
-    """Without FLEXCAPTURE_LAKE_URL there is none, however many are asked for; with it there is one,
-    which gets the setting."""
+    """Without FLEXCAPTURE_LAKE_URL there is none, regardless of the requested number; with it there
+    is one, which gets the setting."""
     for settings in ({}, {"processes": {Role.LANDER: 2}}):
         assert Role.LANDER not in {p.role for p in plan(**settings).programs(FORKED)}
     made = plan({**HOME, "FLEXCAPTURE_LAKE_URL": "s3://lake/x"}, lake_url="s3://lake/x")

@@ -78,7 +78,7 @@ async def test_up_waits_for_a_registry_for_a_while(monkeypatch: pytest.MonkeyPat
 
 
 async def test_a_refusal_ends_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waiting does not help, whatever ids are known."""
+    """Waiting does not help, with any known ids."""
 
     def refuse() -> None:
         raise RegistryError("read-only")

@@ -25,7 +25,7 @@ def made(lines: list[str], settings: Settings | None = None) -> Any:
 def test_an_external_kafka_is_waited_for_with_one_line_a_minute(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """However long it is away: five minutes here."""
+    """For any length of the outage: five minutes here."""
     answers = iter([*[KafkaConnectionError("Kafka does not answer")] * 1_500, None])
 
     async def ensure(*_: object) -> None:

@@ -49,7 +49,7 @@ class Consumer:
 async def test_a_topic_that_was_left_out_is_joined_for_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Red while it is missing, and green once the group has shared out anew."""
+    """The check is red while a partition is missing, and green once the group has rebalanced."""
     monkeypatch.setattr(assignment, "_LOOK_SECONDS", 0.01)
     monkeypatch.setattr(assignment, "_AGAIN_SECONDS", 0.01)
     consumer = Consumer({"ticks": 24, "changelog": 24})

@@ -45,7 +45,7 @@ async def _turns_during(work: Any) -> int:
     [(0.0, 0, 0), (TURN_SECONDS / 10, 5, 15), (2 * TURN_SECONDS, 100, 102)],
 )
 async def test_it_gives_way_once_in_a_time(step: float, least: int, most: int) -> None:
-    """However often it is asked to."""
+    """Any number of requests has the same effect."""
     sleep = SeldomSleep(Clock(step))
 
     async def often() -> None:

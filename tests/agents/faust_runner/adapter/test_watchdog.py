@@ -19,7 +19,7 @@ def verdicts(*sights: Sight) -> list[str | None]:
 
 
 def test_the_watchdog_is_quiet_while_there_is_nothing_to_do() -> None:
-    """An idle night is no fault."""
+    """A night without records is no fault."""
     assert [None] == verdicts(replace(FIRST, at=100_000.0))
 
 
@@ -43,8 +43,8 @@ def test_the_watchdog_ends_a_process_that_commits_nothing_of_what_it_handles() -
 
 
 def test_the_watchdog_forgives_a_broker_that_does_not_answer() -> None:
-    """An outage of minutes, in whatever state it finds the process, is no fault of the process; its
-    time counts for nothing once the broker is back."""
+    """An outage of minutes, in any state of the process, is no fault of the process; its time does
+    not count once the broker is back."""
     away = replace(FIRST, lag=None, handled=3, rebalancing=True)
     back = replace(away, lag=5)
     sights = [replace(away, at=float(t)) for t in range(2, 280, 2)]

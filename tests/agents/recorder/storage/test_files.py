@@ -208,8 +208,8 @@ async def test_a_disk_that_cannot_sync(tmp_path, monkeypatch):
 
 
 async def test_checkpoints_wait_until_all_is_safe(tmp_path):
-    """One for each media stream, the last, however many segments there were; none twice, none of
-    a recording that is complete, none of what another has now."""
+    """One for each media stream, the last, regardless of the number of segments; none twice, none
+    of a complete recording, none of a media stream that another process has now."""
     producer = FakeProducer()
     effects = Effects(
         Settings(), Health(), AudioStore.from_url(tmp_path.as_uri()), producer, machine_clock

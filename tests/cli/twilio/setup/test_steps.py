@@ -1,4 +1,4 @@
-"""Set-up creates the missing parts, once, however often it runs and wherever it was stopped."""
+"""Set-up creates the missing parts once, also if it is repeated, or was stopped anywhere."""
 
 from contextlib import suppress
 from typing import Any

@@ -1,5 +1,5 @@
-"""What a replay of a period long past does behind the bridge: the tracker, the stream manager and
-the consolidator are given its events once more, days later, with whatever they still know."""
+"""A replay of a period long past, behind the bridge: the tracker, the stream manager and the
+consolidator get its events once more, days later, with any state that they still have."""
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -94,8 +94,7 @@ def test_as_it_happens_the_call_is_streamed() -> None:
 @given(periods, st.integers(0, 10 * DAY_MS))
 @example((0, len(STORY)), FORGOTTEN_AFTER_MS)
 def test_a_call_that_is_remembered_has_no_new_versions(period: tuple[int, int], late: int) -> None:
-    """While the call, or its mark, is there, its events change nothing once more, whatever part of
-    them it is."""
+    """While the call, or its mark, is there, a repetition of any of its events changes nothing."""
     _, state = tracked(STORY, None, 0)
     late = late % (FORGOTTEN_AFTER_MS + MARKED_MS - 60_000)
     assert [] == tracked(STORY[slice(*period)], state, late)[0]
@@ -104,8 +103,8 @@ def test_a_call_that_is_remembered_has_no_new_versions(period: tuple[int, int], 
 @given(periods, st.integers(0, 10 * DAY_MS))
 @example((0, 3), 0)
 def test_a_call_that_is_over_for_good_is_never_streamed(period: tuple[int, int], more: int) -> None:
-    """Once the mark is gone its beginning opens the call anew, its end maybe not in the period: no
-    start is commanded, and nothing decided."""
+    """Once the mark is gone, its beginning opens the call again, and its end may be outside of the
+    period: no start is commanded, and no decision is made."""
     late = FORGOTTEN_AFTER_MS + MARKED_MS + more
     versions, _ = tracked(STORY[slice(*period)], None, late)
     assert [] == managed(versions, T0 + late)

@@ -272,7 +272,7 @@ def test_a_browser_may_name_the_leg_of_another_call() -> None:
 
 
 def test_a_call_may_have_no_callbacks() -> None:
-    """The events of TaskRouter come all the same."""
+    """The events of TaskRouter come nevertheless."""
     call = building()
     call.without_callbacks()
     call.inbound(SUPPORT)

@@ -1,4 +1,4 @@
-"""Every case's script is consistent in itself, whatever the seed."""
+"""Every case's script is consistent in itself, for any seed."""
 
 import json
 from collections import Counter

@@ -41,7 +41,7 @@ def test_what_was_sent_is_the_media_up_to_the_end(frames: int, lasted: int) -> N
 
 
 def test_frames_lost_on_the_way_are_counted() -> None:
-    """Those that Twilio did not create are none of them, unless one beside them was lost: then the
+    """Frames that Twilio did not create do not count, unless one beside them was lost: then the
     whole hole counts."""
     one = media_stream(100, 2_000)
     one.sent = [each for each in one.sent if each.timestamp not in (40, 60)]

@@ -127,7 +127,7 @@ def test_after_an_error_nothing_more_is_sent(sink_of: Sinks) -> None:
 
 
 def test_events_that_wait_go_into_one_record(sink_of: Sinks) -> None:
-    """As an array; a record that is no event stays as it is."""
+    """As an array; a record without an event stays as it is."""
     fake = FakeKinesis()
 
     async def main() -> None:
@@ -141,7 +141,7 @@ def test_events_that_wait_go_into_one_record(sink_of: Sinks) -> None:
 
 
 def test_an_array_is_only_of_events() -> None:
-    """Without events there is none."""
+    """Without events there is no request."""
     records = [Event(b'{"id": 1}'), b"no JSON", Event(b'{"id": 2}')]
     assert [b"no JSON", b'[{"id": 1},{"id": 2}]'] == gathered(records)
     assert [b"no JSON"] == gathered([b"no JSON"])

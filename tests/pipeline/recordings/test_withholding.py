@@ -161,7 +161,7 @@ def test_lost_frames_in_withheld_time_are_not_lost():
 
 
 def test_supplements_withhold_too():
-    """However late the audio comes, and by whatever gateway."""
+    """However late the audio comes, and through any gateway."""
     records = [opened("MZ1"), *batches(1, 8), closed("MZ1"), decided("stop", 4_000)]
     records += [*batches(9, 20), GatewayStarted(GATEWAY, EPOCH + 1, T0)]
     world = world_of(records)

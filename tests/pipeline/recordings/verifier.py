@@ -190,8 +190,7 @@ def _verify_totals(manifest: Mapping[str, Any]) -> None:
 
 
 def _verify_coordinates(manifest: Mapping[str, Any], log: Sequence[tuple[int, Any]]) -> None:
-    """Every record of the media stream lies in exactly one segment's offsets, or is none of
-    audio."""
+    """Every record of the media stream lies in exactly one segment's offsets, or has no audio."""
     own = [offset for offset, record in log if isinstance(record, MediaBatch)]
     numbers = [record.number for _, record in log if isinstance(record, MediaBatch)]
     assert len(own) == manifest["batches"]["received"]

@@ -33,7 +33,7 @@ def test_a_resource_is_read() -> None:
 
 
 def test_encryption_details_have_two_names() -> None:
-    """Both are read; a recording with details that lack a value is encrypted all the same."""
+    """Both are read; a recording with incomplete details still counts as encrypted."""
     one = {"encryption_public_key_sid": "CR1", "encryption_cek": "abc", "encryption_iv": "def"}
     two = {"type": "rsa-aes", "public_key_sid": "CR1", "encrypted_cek": "abc", "iv": "def"}
     for details in (one, two):

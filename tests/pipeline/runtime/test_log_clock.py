@@ -1,4 +1,4 @@
-"""The log's clock in a process: independent of the machine's, measured whatever is away."""
+"""The log's clock in a process: independent of the machine's, measured during any outage."""
 
 import asyncio
 from dataclasses import dataclass, field

@@ -179,8 +179,8 @@ _versions = st.builds(
 def test_recordings_follow_three_rules(
     repository: Repository, steps: list[tuple[tuple[int, ContactRecording], bool]]
 ) -> None:
-    """Whatever is saved in whatever order: a recording stays with the task that brought it first,
-    its first complete version stays, and it has a contact from when its task has one."""
+    """For any versions saved in any order: a recording stays with the task that brought it first,
+    its first complete version stays, and it has a contact once its task has one."""
     prefix = uuid4().hex  # the examples share one database
     tasks = [f"WT{prefix}{n}" for n in range(2)]
     expected: dict[str, tuple[int, ContactRecording]] = {}

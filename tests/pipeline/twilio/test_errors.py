@@ -16,7 +16,8 @@ CODES = st.none() | st.sampled_from([20003, 20404, 20429, 21220, 21203, 31930])
 
 @given(st.integers(300, 499), CODES, st.text(max_size=20))
 def test_a_start_that_is_repeated_is_no_failure(status: int, code: int | None, text: str) -> None:
-    """Whatever fault Twilio finds with a name it was asked for before: it may be there."""
+    """For any fault that Twilio finds with a name that was requested before: the stream may
+    exist."""
     verdict = verdict_on_start(status, code, text, repeated=True)
 
     assert ErrorVerdict.FAILED != verdict

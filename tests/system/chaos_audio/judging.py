@@ -70,7 +70,7 @@ async def _judged(
 def _of_call(
     options: AudioOptions, script: Script, contact: Json | None, streams: Sequence[CodedStream]
 ) -> list[str]:
-    """What of a call's contact is wrong, whatever is in its recordings."""
+    """Return the mistakes in a call's contact, regardless of the content of its recordings."""
     call = f"call {script.task_sid}"
     if contact is None:
         return [f"{call}: no contact"]

@@ -173,6 +173,6 @@ def keys_of(shard: Any) -> tuple[int, int]:
 
 
 def parents_of(shard: Any) -> tuple[str, ...]:
-    """The shards that it came of."""
+    """Return the parents of a shard."""
     named = (shard.get("ParentShardId"), shard.get("AdjacentParentShardId"))
     return tuple(each for each in named if each)

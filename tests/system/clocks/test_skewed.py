@@ -29,7 +29,7 @@ SKEWS = {
     "consolidator": 2_400.0,
     "bridge": -1_800.0,
 }
-"""No two of them agree, so that whatever compares two machines' clocks goes wrong."""
+"""No two of them agree, so that any comparison of two machines' clocks goes wrong."""
 LATE_S = 3
 
 

@@ -84,7 +84,7 @@ def test_call_comes_out_as_it_must(demo: DemoRun, case: Any) -> None:
 
 
 def test_demo_ends_well(demo: DemoRun) -> None:
-    """The status is 0, the output says so, and nothing of it is left running."""
+    """The status is 0, the output says so, and no process is left running."""
     assert 0 == demo.status, demo.output
     assert f"{len(CASES)} of {len(CASES)} calls came out as they must." in demo.output
     assert not (demo.directory / "endpoints.json").exists()

@@ -52,7 +52,7 @@ class Director:
         return False
 
     def answered(self, part: Part) -> bool:
-        """The worker is on; whether the customer comes to be, too."""
+        """The worker joins; maybe the customer does too."""
         scene = self.scene
         scene.accept(part)
         if scene.direction == "internal":

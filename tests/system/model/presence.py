@@ -20,8 +20,8 @@ def left_at(sid: str, legs: Sequence[Leg], reservations: Steps) -> int | None:
 
 
 def absences(sid: str, legs: Sequence[Leg], reservations: Steps) -> tuple[tuple[int, int], ...]:
-    """From when to when none of the worker's legs was there, between two that were. Callbacks are
-    to the second: less than one is no absence."""
+    """Return the times in which none of the worker's legs was there, between two that were.
+    Callbacks are to the second: a shorter time is no absence."""
     found: list[tuple[int, int]] = []
     gone: int | None = None
     for leg in sorted(_own(sid, legs, reservations), key=lambda leg: leg.joined_at or 0):

@@ -47,7 +47,7 @@ class Statement(TypedDict):
 
 
 def read(event: dict[str, Any], arrived_at: int) -> Statement | None:
-    """What the event says; None: nothing of a call."""
+    """Return the content of the event; None if it says nothing about a call."""
     kind, data = event["type"], event.get("data") or {}
     if kind.startswith(_TASKROUTER):
         return _of_task_router(event, data, kind.removeprefix(_TASKROUTER), arrived_at)
@@ -162,13 +162,13 @@ def _plain(value: Any, *, leap: bool, iso: bool) -> Any:
 
 
 def number(value: Any) -> int | None:
-    """Return a version or a sequence number; None if it is none."""
+    """Return a version or a sequence number; None if the value is neither."""
     is_one = str(value).isdigit() and len(str(value)) <= 19 and int(value) < 2**62
     return int(value) if is_one else None
 
 
 def attributes(text: Any) -> dict[str, Any]:
-    """Attributes in JSON, without SIDs that are none; empty if they are absent or no JSON. Read as
+    """Attributes in JSON, without invalid SIDs; empty if they are absent or not JSON. Read as
     Python reads it, after a byte order mark."""
     try:
         found = json.loads(text.removeprefix("\ufeff"), parse_int=_integer)
@@ -195,5 +195,5 @@ def is_sid(prefix: str, value: Any) -> bool:
 
 
 def _with_sids(words: dict[str, Any], kinds: dict[str, str]) -> dict[str, Any]:
-    """The words without those that must be SIDs and are none."""
+    """The words without invalid SIDs."""
     return {w: v for w, v in words.items() if w not in kinds or is_sid(kinds[w], v)}

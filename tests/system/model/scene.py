@@ -44,7 +44,7 @@ class Scene(EventWriter):
     # What people do.
 
     def begin(self) -> None:
-        """The task comes to be."""
+        """Begin the task."""
         plain = {"inbound": {"call_sid": self.customer_leg, "from": self.customer, "to": OURS}}
         dialled: dict[str, Any] = {"from": OURS, "outbound_to": self.customer}
         if self.direction == "internal":

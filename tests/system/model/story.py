@@ -23,10 +23,10 @@ Known = tuple[dict[str, Any], int]
 def story(
     known: Iterable[Known], task_sid: str, now: int = 0, legs: Collection[str] = ()
 ) -> Story | None:
-    """The call of the task, by all that is known of it at `now` (ms), in whatever order and however
-    often; None: nothing is. Events of other tasks are passed over; one that names a call leg only
-    counts if the leg is this call's. `legs`: call SIDs that only Twilio's lists show to be the
-    call's."""
+    """Return the call of the task, by the events known at `now` (ms), in any order and with any
+    repetition; None if none is known. Events of other tasks are skipped; an event that names only a
+    call leg counts if the leg is this call's. `legs`: call SIDs that only Twilio's lists show to be
+    the call's."""
     statements = statements_of(known, task_sid, legs)
     return None if not statements else Reader(task_sid, statements).story(now)
 

@@ -70,7 +70,7 @@ def words(scene: Scene) -> list[tuple[str, str]]:
 def test_a_third_party_is_not_the_customer(
     label: str | None, account: Account, direction: str
 ) -> None:
-    """Whatever its label: the call continues when it leaves."""
+    """With any label: the call continues when it leaves."""
     scene, _ = with_ann(account, direction)
     third_party(scene, label)
     found = of(scene)

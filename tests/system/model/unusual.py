@@ -73,7 +73,7 @@ class UnusualDirector(Director):
     """A call in which anything may happen that public plugins and bug reports show."""
 
     def answered(self, part: Part) -> bool:
-        """The worker is on; whether the customer comes to be, too."""
+        """The worker joins; maybe the customer does too."""
         scene = self.scene
         if scene.task_type:
             return self.without_call(part)

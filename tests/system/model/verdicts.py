@@ -63,8 +63,7 @@ def in_force(versions: Iterable[ListVersion], at: int) -> ListVersion:
 
 
 def is_named(version: ListVersion, session: Session) -> bool:
-    """Whether a line of the list names the worker by whatever they are called, the queue or the
-    team."""
+    """Whether a line of the list names the worker by any of their names, the queue or the team."""
     lines = {line.strip().lower().replace(": ", ":") for line in version.lines}
     names = [session.extension, session.team and f"team:{session.team}", *session.called]
     names += [session.queue and f"queue:{session.queue}", "*"]

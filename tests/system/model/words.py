@@ -5,8 +5,8 @@ from typing import Any
 
 
 def text(value: Any) -> str | None:
-    """A word, without blanks around it; None if there is none. Half a surrogate pair is read as
-    U+FFFD."""
+    """Return a word without blanks around it; None if there is none. Half a surrogate pair is read
+    as U+FFFD."""
     if not isinstance(value, str):
         return None
     return re.sub("[\ud800-\udfff]", "\ufffd", value).strip() or None

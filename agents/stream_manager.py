@@ -83,7 +83,7 @@ class StreamsCore:
             return Step(state)
         match record:
             case MediaStreamOpened() | MediaStreamClosed():
-                self._gateways.heard(record.gateway, record.epoch)
+                self._gateways.note_alive(record.gateway, record.epoch)
             case CommandAnswered() | Call():
                 pass
             case RecordingDecided() | MediaStreamChanged():
@@ -101,10 +101,10 @@ class StreamsCore:
         write their signs of life to `stream.events`."""
         match record:
             case GatewayStarted(gateway, epoch):
-                self._gateways.heard(gateway, epoch)
+                self._gateways.note_alive(gateway, epoch)
                 return self._asked(key, state, record, now)
             case GatewayAlive(gateway, epoch):
-                self._gateways.heard(gateway, epoch)
+                self._gateways.note_alive(gateway, epoch)
         return Step(state)
 
     def _with_own(self, key: str, following: manager.Next) -> manager.Next:

@@ -50,7 +50,7 @@ def test_old_records_that_others_follow_are_a_backlog() -> None:
 
 
 def test_a_role_that_never_catches_up_is_not_waited_for() -> None:
-    """After half a minute things are started all the same: a missing call is no better."""
+    """After half a minute media streams are started nevertheless: a missing call is no better."""
     clock = Clock()
     backlog = _backlog(clock, last=9)
     backlog.see("calls", 0, 1, OLD)
@@ -85,8 +85,8 @@ def test_what_a_backlog_takes_back_was_never_started() -> None:
     backlog.see("calls", 0, 2, OLD)
     gone = call(reservation(ANN, created=1, accepted=2, wrapup=3), revision=2)
     outputs = core.on_record(TASK, state, gone, 11).outputs
-    told = [o.record.decision for o in outputs if isinstance(o.record, RecordingDecided)]
-    assert (["stop"] * 2, 2) == (told, len(outputs))
+    decisions = [o.record.decision for o in outputs if isinstance(o.record, RecordingDecided)]
+    assert (["stop"] * 2, 2) == (decisions, len(outputs))
 
 
 def test_a_partition_is_read_again_until_nothing_waits_on_it() -> None:

@@ -148,8 +148,8 @@ class _Running:
         await asyncio.sleep(_IDLE_S)
 
     async def _refuse_dropped(self) -> None:
-        """Raise `DeriveRefused` if the derivation was dropped. Its topics must not be written: Kafka
-        would create them again, or never take the records."""
+        """Raise `DeriveRefused` if the derivation was dropped. Its topics must not be written:
+        Kafka would create them again, or never take the records."""
         if not await self.sources.exists(self.marker):
             raise DeriveRefused("the derivation was dropped; this process has ended")
 

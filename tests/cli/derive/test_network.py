@@ -202,7 +202,8 @@ def test_evidence_is_in_the_derived_contact() -> None:
     found = derivation.changes().records
     compared = last_of(found, Reconciliation)[end.task_sid]
     contact = last_of(found, Contact)[end.task_sid]
-    assert isinstance(contact, Contact) and contact.reconciliation == compared
+    assert isinstance(contact, Contact)
+    assert contact.reconciliation == compared
 
 
 def test_a_forgotten_contact_is_recalled() -> None:

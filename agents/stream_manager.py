@@ -23,6 +23,7 @@ from pipeline.runtime.settings import Role, Settings
 from pipeline.runtime.telemetry import Health
 from pipeline.streams import manager
 from pipeline.streams.gateway_liveness import Gateways
+from pipeline.streams.noting import Seen
 from pipeline.twilio.check_tasks import is_check_task
 from schemas.records import (
     Call,
@@ -71,6 +72,8 @@ class StreamsCore:
         self._backlog = backlog
         self._starts = starts
         self._gateways = Gateways()
+        self._early: dict[str, tuple[manager.Own, ...]] = {}
+        """Own records that were read again, after a restart, before those that led to them."""
 
     def on_record(
         self, key: str, state: CallStreams | None, record: object, now: int
@@ -80,14 +83,12 @@ class StreamsCore:
             return Step(state)
         match record:
             case MediaStreamOpened() | MediaStreamClosed():
-                self._gateways.heard(record.gateway, record.epoch)
+                self._gateways.note_alive(record.gateway, record.epoch)
             case CommandAnswered() | Call():
                 pass
-            case RecordingDecided() | MediaStreamChanged() if state is not None:
-                again = manager.on_own(
-                    state, record, self._history, gateways=self._gateways, starts=self._starts
-                )
-                return self._step(key, again)
+            case RecordingDecided() | MediaStreamChanged():
+                self._early[key] = (*self._early.get(key, ()), record)
+                return self._step(key, self._with_own(key, manager.Next(state)))
             case _:
                 return Step(state)
         return self._asked(key, state, record, now)
@@ -100,28 +101,51 @@ class StreamsCore:
         write their signs of life to `stream.events`."""
         match record:
             case GatewayStarted(gateway, epoch):
-                self._gateways.heard(gateway, epoch)
+                self._gateways.note_alive(gateway, epoch)
                 return self._asked(key, state, record, now)
             case GatewayAlive(gateway, epoch):
-                self._gateways.heard(gateway, epoch)
+                self._gateways.note_alive(gateway, epoch)
         return Step(state)
+
+    def _with_own(self, key: str, following: manager.Next) -> manager.Next:
+        """Return the step with those own records that its state explains. The others are tried
+        again after the next version of the call, and for the last time once all is read."""
+        outputs, state = following.outputs, following.state
+        for record in sorted(self._early.get(key, ()), key=lambda record: record.at):
+            if state is None:
+                break
+            again = manager.on_own(
+                state, record, self._history,
+                gateways=self._gateways, starts=self._starts, reread=self._is_reread(),
+            )  # fmt: skip
+            state, outputs = again.state, (*outputs, *again.outputs)
+        if not self._is_reread():
+            self._early.pop(key, None)
+        return manager.Next(state, outputs)
 
     def on_tick(self, key: str, state: CallStreams, now: int) -> Step[CallStreams]:
         """Handle the passage of time."""
         if self.wants_broadcasts(state):
             self._gateways.ticked(now)
+        if key in self._early and not self._is_reread():
+            before = self._with_own(key, manager.Next(state))
+            if before.state is not state:
+                return self._step(key, before)
         following = manager.on_tick(
-            state, self._history, now, gateways=self._gateways, hasty=self._is_hasty()
-        )
+            state, self._history, now,
+            gateways=self._gateways, hasty=self._is_hasty(), reread=self._is_reread(),
+        )  # fmt: skip
         return self._step(key, following)
 
     def _asked(
-        self, key: str, state: CallStreams | None, record: manager.Seen, now: int
+        self, key: str, state: CallStreams | None, record: Seen, now: int
     ) -> Step[CallStreams]:
         following = manager.on_record(
             key, state, record, self._history, now,
-            gateways=self._gateways, hasty=self._is_hasty(),
+            gateways=self._gateways, hasty=self._is_hasty(), reread=self._is_reread(),
         )  # fmt: skip
+        if key in self._early and (isinstance(record, Call) or not self._is_reread()):
+            following = self._with_own(key, following)
         return self._step(key, following)
 
     def _step(self, key: str, following: manager.Next) -> Step[CallStreams]:
@@ -133,6 +157,10 @@ class StreamsCore:
         if not self._starts:
             return True
         return self._backlog is not None and self._backlog.is_worked_off()
+
+    def _is_reread(self) -> bool:
+        """Return whether the partition is read again after a restart."""
+        return self._backlog is not None and self._backlog.is_reread()
 
     def wakes_at(self, state: CallStreams) -> int | None:
         """Return 0 (every tick) while the call is in progress; afterwards the time (ms) at which

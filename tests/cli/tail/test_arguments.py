@@ -59,7 +59,7 @@ def test_topics_of_a_derivation_are_named_with_its_prefix() -> None:
 
 
 def test_a_role_of_ones_own_brings_its_topics() -> None:
-    """Their records can be decoded then. A module that is no role is wrong usage."""
+    """Their records can then be decoded. A module that is not a role is wrong usage."""
     (counts,) = asked("queue.counts", "--module", "examples.queue_counter").topics
     assert ("queue.counts", ("QueueCount",)) == (counts.name, counts.records)
     assert (CALLS,) == asked("calls", "--module", "examples.queue_counter").topics

@@ -57,20 +57,25 @@ NO_FAULT = Deed()
 
 
 class Hurried(Backlog):
-    """Whether records are of a backlog is what the test says."""
+    """Whether records are of a backlog, or read again after a restart, is set by the test."""
 
     on = False
+    reread = False
 
     def is_worked_off(self) -> bool:
         """So it is now."""
         return self.on
+
+    def is_reread(self) -> bool:
+        """Return what was set."""
+        return self.reread
 
 
 def transitions(
     before: CallStreams | None, after: CallStreams | None
 ) -> set[tuple[str | None, str]]:
     """Return the state before (None: a new media stream) and the state after of each media stream
-    whose state changed."""
+    with a changed state."""
     known = {identity(m): m.state for m in before.media_streams} if before else {}
     now = {identity(m): m.state for m in after.media_streams} if after else {}
     return {(known.get(key), state) for key, state in now.items() if known.get(key) != state}

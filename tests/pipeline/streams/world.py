@@ -1,5 +1,5 @@
-"""A world around the stream manager: Kafka, an adapter, Twilio and gateways that do what they like,
-and then, when asked, behave. Only the manager in it is real."""
+"""A world around the stream manager: Kafka, an adapter, Twilio and gateways that act at random, and
+then, on request, behave. Only the manager in it is real."""
 
 from collections import deque
 from dataclasses import dataclass, field, replace
@@ -9,6 +9,7 @@ from agents.stream_manager import StreamsCore
 from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.streams import manager
 from pipeline.streams.names import stream_name
+from pipeline.streams.noting import Seen
 from schemas.records import (
     Call,
     CallStreams,
@@ -45,15 +46,15 @@ HISTORY = PolicyHistory.of([RecordingPolicy(1, 0, 0, (ANN,), True, True)])
 SOURCES = ("calls", "manager", "adapter", "g1", "g2")
 NO_MEDIA_MS = 5_000
 
-Record = manager.Seen | manager.Own
+Record = Seen | manager.Own
 
 
 @dataclass
 class World(CallDouble):
-    """Everything outside the manager, its core, and its state. `history`: who is monitored.
+    """Everything outside the manager, its core, and its state. `history`: the monitored agents.
 
-    What was told waits in `coming`, by who told it; `handled` is what the manager had, and `saved`
-    its table after each step, with how much it had had by then.
+    Published records wait in `coming`, by their source; `handled` are the records that the manager
+    got, and `saved` is its table after each step, with the number of records until then.
     """
 
     history: PolicyHistory = field(default_factory=lambda: HISTORY)
@@ -79,6 +80,9 @@ class World(CallDouble):
         default_factory=lambda: {"g1": GatewayDouble(), "g2": GatewayDouble()}
     )
     made: int = 0
+    crashed_at: int = 0
+    settled: bool = True
+    """Whether a tick passed since the last crash: it settles what was only noted."""
 
     def __post_init__(self) -> None:
         self.core = StreamsCore(self.history, self.hurried)
@@ -95,8 +99,14 @@ class World(CallDouble):
             source = min(waiting, key=lambda s: self.coming[s][0][0], default=None)
         if source is None or source not in waiting:
             return False
-        self.handle(*self.coming[source].popleft())
+        at, record = self.coming[source].popleft()
+        self.hurried.reread = self.hurried.reread and self._waits_since_crash()
+        self.handle(at, record)
         return True
+
+    def _waits_since_crash(self) -> bool:
+        """Return whether records wait that were on the topics when the manager crashed."""
+        return any(w and w[0][0] <= self.crashed_at for w in self.coming.values())
 
     def hear_all(self) -> None:
         """All that waits reaches it."""
@@ -118,6 +128,7 @@ class World(CallDouble):
     def tick(self, ms: int = 1_000) -> None:
         """Time passes; gateways that can say that they live, and end sockets without frames."""
         self.now += ms
+        self.hurried.reread, self.settled = False, True
         for name, gateway in self.gateways.items():
             if gateway.up and gateway.heard:
                 self._broadcast(GatewayAlive(name, gateway.epoch, self.now), self.now)
@@ -152,7 +163,7 @@ class World(CallDouble):
                 self.decided.append(record)
 
     def crash(self, back: int, *, calls_first: bool) -> None:
-        """The manager dies and starts with its table from `back` steps ago, reads what it had since
+        """The manager dies and starts with its table from `back` steps ago, reads the records since
         once more, of two topics in whatever order, and does not see the ticks of then again."""
         kept = self.saved[: max(0, len(self.saved) - back)]
         self.saved = kept
@@ -160,7 +171,10 @@ class World(CallDouble):
         self.core, self.changed = StreamsCore(self.history, self.hurried), True
         again = self.handled[position:]
         del self.handled[position:]
-        for at, record in sorted(again, key=lambda r: isinstance(r[1], Call) != calls_first):
+        self.crashed_at, self.settled = self.now, False
+        again.sort(key=lambda r: isinstance(r[1], Call) != calls_first)
+        for number, (at, record) in enumerate(again, 1):
+            self.hurried.reread = number < len(again) or self._waits_since_crash()
             self.handle(at, record)
 
     # Adapter and Twilio
@@ -171,7 +185,7 @@ class World(CallDouble):
             self.do(self.commands.popleft(), deed)
 
     def do(self, command: Command, deed: Deed) -> None:
-        """Twilio does what it is asked, or not, and the adapter says so, or not."""
+        """Twilio carries out the request, or not, and the adapter reports so, or not."""
         stream_sid = None
         outcome = deed.outcome
         if isinstance(command, FindConference | VerifyLeg):
@@ -230,7 +244,7 @@ class World(CallDouble):
                 self.close(socket.stream_sid, "stop")
 
     def close(self, stream_sid: str, reason: str) -> None:
-        """A socket ends, and its gateway tells."""
+        """A socket ends, and its gateway reports it."""
         s = self.sockets.pop(stream_sid)
         self._tell(
             s.gateway,
@@ -252,7 +266,7 @@ class World(CallDouble):
         return source not in self.gateways or self.gateways[source].heard
 
     def kill(self, gateway: str, *, back: bool = True) -> None:
-        """A gateway dies with its sockets and with what it had not told yet."""
+        """A gateway dies with its sockets and its unpublished reports."""
         self.sockets = {k: s for k, s in self.sockets.items() if s.gateway != gateway}
         self.coming[gateway].clear()
         self.gateways[gateway] = replace(self.gateways[gateway], up=False, heard=True)

@@ -45,12 +45,14 @@ async def account_facts(
 
 async def _asked(api: AdminApi, settings: Settings, credentials: tuple[str, str]) -> AccountFacts:
     requests = SinkRequests(api)
-    sinks, subscriptions, types, alerts, workers, events, recordings, token = await asyncio.gather(
+    sinks, subscriptions, types, alerts, workers = await asyncio.gather(
         fetched(requests.sinks()),
         fetched(requests.subscriptions()),
         fetched(requests.types()),
         fetched(_alerts(api)),
         fetched(_workers(api, settings.twilio_workspace_sid)),
+    )
+    events, recordings, token = await asyncio.gather(
         fetched(_read_events(api, settings.twilio_workspace_sid)),
         fetched(_read_recordings(api)),
         _token_trouble(settings, api.account_sid, credentials),

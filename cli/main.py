@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cli import own_role
 from cli.derive import arguments as derive_arguments
-from cli.messages import FAILED, OK, WRONG, print_error
+from cli.messages import FAILED, OK, WRONG, log_to_stderr, print_error
 from cli.parser import parser
 from cli.rebuild import arguments as rebuild_arguments
 from cli.role_process import failed, run_own, run_process
@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. Return the exit status: 0 clean, 1 failure, 2 wrong usage or settings, 3 state
     directory in use."""
     os.umask(PRIVATE_UMASK)  # before anything is created
+    log_to_stderr()
     asked = parser().parse_args(arguments)
     commands = {
         "up": _up,

@@ -2,8 +2,16 @@
 
 import sys
 
+import structlog
+
 OK, FAILED, WRONG = 0, 1, 2
 """Exit statuses: clean, failure, wrong usage or settings."""
+
+
+def log_to_stderr() -> None:
+    """Write log messages to the standard error. Roles configure their logs again."""
+    # The stream is looked up for each message, because it may be replaced.
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 def print_message(text: object) -> None:

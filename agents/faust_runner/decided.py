@@ -39,13 +39,16 @@ class Decided(Generic[S]):
         return sum(len(value) for _, value in self.outputs) < _SMALL_BYTES
 
     def instead_of(self, earlier: "Decided[S]") -> "Decided[S]":
-        """Return this step, made to replace an earlier one of its key as well."""
-        publishing = self if self.step.outputs else earlier
+        """Return this step, made to replace an earlier one of its key as well. An output of the
+        earlier step is kept, unless this step has one on the same topic with the same key."""
+        newer = {(output.topic.name, output.key) for output, _ in self.outputs}
+        kept = [each for each in earlier.outputs if (each[0].topic.name, each[0].key) not in newer]
+        outputs = [*kept, *self.outputs]
         return replace(
             self,
             before=earlier.before,
-            step=replace(self.step, outputs=publishing.step.outputs),
-            outputs=publishing.outputs,
+            step=replace(self.step, outputs=tuple(output for output, _ in outputs)),
+            outputs=outputs,
             state=earlier.state if self.state is None else self.state,
         )
 

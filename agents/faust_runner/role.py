@@ -32,7 +32,8 @@ class RoleSpec:
     - `targets`: the topics that it writes, besides dead letters. An output on another topic fails
       on a cluster with ACLs.
     - `gathering_s` > 0: the broker collects records for this time (s) before it answers a fetch,
-      and of the steps of one key that arrive together only the last is carried out; see `Handler`.
+      and of the steps of one key that arrive together only the last is carried out, with the last
+      output on each topic; see `Handler`.
 
     Raise `ValueError` if the role could not run.
     """

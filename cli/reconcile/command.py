@@ -15,6 +15,7 @@ from agents.reconciler.twilio_lists import TwilioLists
 from agents.twilio_history.client import history_api
 from cli.messages import FAILED, OK, WRONG, print_error
 from cli.reconcile.formatting import as_json, as_text
+from cli.reconcile.settling import SettlingResults
 from pipeline.error_text import error_text
 from pipeline.reconciliation.windows import LONGEST_REQUEST_MS, parts
 from pipeline.runtime.kafka import started_producer
@@ -30,6 +31,9 @@ from schemas.topics import RECONCILIATIONS
 WAIT_S = 60.0
 """How long to wait for the consolidator's results."""
 LOOK_S = 1.0
+QUIET_S = 5.0
+"""How long (s) the results must stay the same if events were added: while the pipeline processes
+these events, a call may look as if nothing of it had to be recorded."""
 
 
 def run(settings: Settings, asked: argparse.Namespace) -> int:
@@ -74,13 +78,9 @@ async def _results(
 ) -> Mapping[str, Reconciliation]:
     """Return the results that take the evidence into account, as far as they arrive in time."""
     deadline = time.monotonic() + WAIT_S
+    waiting = SettlingResults(compared, QUIET_S)
     while True:
-        found = await results(settings, compared, since)
-        fresh = {
-            sid: result
-            for sid, result in found.items()
-            if result.checked_at >= compared[sid].checked_at
-        }
-        if len(fresh) == len(compared) or time.monotonic() > deadline:
-            return fresh
+        is_settled = waiting.take(await results(settings, compared, since), time.monotonic())
+        if is_settled or time.monotonic() > deadline:
+            return waiting.fresh
         await asyncio.sleep(LOOK_S)

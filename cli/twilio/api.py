@@ -6,13 +6,16 @@ from typing import Any, Self
 import stamina
 
 from pipeline.runtime.twilio_http import TwilioError, Values
-from pipeline.runtime.twilio_rest import RestClient, is_passing
+from pipeline.runtime.twilio_rest import RestClient, pause_before_repeat
 from pipeline.twilio.paging import PageElsewhere, items_of, next_page
 from pipeline.twilio.urls import API
 
 REQUEST_S = 10.0
 ATTEMPTS = 5
 PAUSE_S = (0.3, 4.0)
+MAX_RETRY_AFTER_S = 60.0
+"""The longest pause (s) that Twilio may ask for with Retry-After: after a longer one the request is
+repeated earlier."""
 PAGE_SIZE = "50"
 MAX_PAGES = 200
 
@@ -93,7 +96,7 @@ class AdminApi:
     ) -> dict[str, Any]:
         answer: dict[str, Any] = {}
         async for attempt in stamina.retry_context(
-            on=lambda error: is_passing(error, is_safe=is_safe),
+            on=lambda error: pause_before_repeat(error, MAX_RETRY_AFTER_S, is_safe=is_safe),
             attempts=self._attempts,
             timeout=None,
             wait_initial=PAUSE_S[0],

@@ -84,6 +84,15 @@ def is_passing(error: Exception, *, is_safe: bool) -> bool:
     return is_safe and health_of_twilio(error.status, error.code) is ErrorVerdict.BACK_OFF
 
 
+def pause_before_repeat(error: Exception, most_s: float, *, is_safe: bool) -> bool | float:
+    """Return whether a request may be repeated, as `is_passing`; if Twilio asks for a pause with
+    Retry-After, the pause instead (s), at most `most_s`."""
+    if not is_passing(error, is_safe=is_safe):
+        return False
+    asked = error.retry_after if isinstance(error, TwilioError) else 0.0
+    return min(asked, most_s) if asked > 0 else True
+
+
 def account_of(settings: Settings) -> tuple[str, tuple[str, str]]:
     """Return the account SID and the credentials. Raise `SettingsError` if they are not set."""
     account = settings.need("twilio_account_sid", "SID of the account, AC...")

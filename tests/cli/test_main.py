@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import structlog
 
 from cli.main import main
 
@@ -100,3 +101,21 @@ def test_a_short_console_token_is_refused(
     errors = capsys.readouterr().err
     assert "FLEXCAPTURE_CONSOLE_TOKEN: it must have at least 32 characters" in errors
     assert "flexcapture console token" in errors
+
+
+def test_logs_of_a_command_are_not_in_its_output(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Log messages of `flexcapture reconcile --json` would make its output invalid."""
+
+    def run(*_: object) -> int:
+        structlog.get_logger("agents.reconciler").warning("events were never delivered")
+        print("{}")
+        return 0
+
+    monkeypatch.setenv("FLEXCAPTURE_NO_ENV_FILE", "1")
+    monkeypatch.setenv("FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9")
+    monkeypatch.setattr("cli.reconcile.command.run", run)
+    since, until = "2026-11-29T12:00:00Z", "2026-11-29T13:00:00Z"
+    assert 0 == main(["reconcile", "--from", since, "--to", until, "--json"])
+    assert "{}\n" == capsys.readouterr().out

@@ -17,7 +17,7 @@ from pipeline.runtime.settings import Settings
 from pipeline.times import utc
 from pipeline.twilio.paging import LARGEST_PAGE
 from pipeline.twilio.sids import SidKind, valid_sid
-from pipeline.twilio.urls import MONITOR, TASKROUTER
+from pipeline.twilio.urls import API, MONITOR, TASKROUTER
 
 ALERTS_MS = 24 * 60 * 60 * 1000
 ATTEMPTS = 3
@@ -45,12 +45,16 @@ async def account_facts(
 
 async def _asked(api: AdminApi, settings: Settings, credentials: tuple[str, str]) -> AccountFacts:
     requests = SinkRequests(api)
-    sinks, subscriptions, types, alerts, workers, token = await asyncio.gather(
+    sinks, subscriptions, types, alerts, workers = await asyncio.gather(
         fetched(requests.sinks()),
         fetched(requests.subscriptions()),
         fetched(requests.types()),
         fetched(_alerts(api)),
         fetched(_workers(api, settings.twilio_workspace_sid)),
+    )
+    events, recordings, token = await asyncio.gather(
+        fetched(_read_events(api, settings.twilio_workspace_sid)),
+        fetched(_read_recordings(api)),
         _token_trouble(settings, api.account_sid, credentials),
     )
     return AccountFacts(
@@ -60,6 +64,11 @@ async def _asked(api: AdminApi, settings: Settings, credentials: tuple[str, str]
         offered=types if isinstance(types, CheckTrouble) else frozenset(types),
         alerts=alerts,
         workers=workers,
+        lists={
+            name: trouble
+            for name, trouble in (("TaskRouter's events", events), ("recordings", recordings))
+            if trouble is not None
+        },
     )
 
 
@@ -100,15 +109,29 @@ def alert_of(row: Mapping[str, Any]) -> Alert:
     )
 
 
+async def _read_events(api: AdminApi, workspace_sid: str | None) -> None:
+    """Read the list that the reconciler compares. Raise `TwilioError`."""
+    for each in await _workspaces(api, workspace_sid):
+        await api.get(f"{TASKROUTER}/Workspaces/{each}/Events", {"PageSize": "1"})
+
+
+async def _read_recordings(api: AdminApi) -> None:
+    """Read the list from which audio is recovered. Raise `TwilioError`."""
+    url = f"{API}/2010-04-01/Accounts/{api.account_sid}/Recordings.json"
+    await api.get(url, {"PageSize": "1"})
+
+
+async def _workspaces(api: AdminApi, workspace_sid: str | None) -> list[str]:
+    if workspace_sid is not None:
+        return [workspace_sid]
+    rows = await api.rows(f"{TASKROUTER}/Workspaces", "workspaces")
+    return [str(row.get("sid", "")) for row in rows]
+
+
 async def _workers(api: AdminApi, workspace_sid: str | None) -> list[ListedWorker]:
     """Return the workers of a workspace, or of all. Raise `TwilioError`."""
-    if workspace_sid is None:
-        rows = await api.rows(f"{TASKROUTER}/Workspaces", "workspaces")
-        workspaces = [str(row.get("sid", "")) for row in rows]
-    else:
-        workspaces = [workspace_sid]
     found: list[ListedWorker] = []
-    for each in workspaces:
+    for each in await _workspaces(api, workspace_sid):
         url = f"{TASKROUTER}/Workspaces/{each}/Workers"
         rows = await api.rows(url, "workers", {"PageSize": str(LARGEST_PAGE)})
         found += [worker for row in rows if (worker := worker_of(row)) is not None]

@@ -3,12 +3,10 @@
 import asyncio
 import json
 import logging
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import stamina
-import structlog
 
 from cli.messages import FAILED, OK, print_message
 from cli.twilio.doctor.asking import fetched
@@ -46,7 +44,6 @@ class DoctorOptions:
 def run_doctor(target: Target, options: DoctorOptions) -> int:
     """Check everything and print the results. Return the exit status: 1 if a check failed, or if
     the results could not be written to the file in the options."""
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     stamina.instrumentation.set_on_retry_hooks(())
     logging.disable(logging.CRITICAL)  # the results say it
     try:

@@ -34,7 +34,8 @@ class ListedWorker:
 @dataclass(frozen=True, slots=True)
 class AccountFacts:
     """The account at Twilio. `rest`, `auth_token`: why the credentials are refused, None if they
-    are accepted; `skew_ms`: this machine's clock minus Twilio's."""
+    are accepted; `lists`: by name, the lists of calls that cannot be read; `skew_ms`: this
+    machine's clock minus Twilio's."""
 
     rest: CheckTrouble | None = None
     auth_token: CheckTrouble | None = None
@@ -43,6 +44,7 @@ class AccountFacts:
     offered: frozenset[str] | CheckTrouble = UNASKED
     alerts: Sequence[Alert] | CheckTrouble = UNASKED
     workers: Sequence[ListedWorker] | CheckTrouble = UNASKED
+    lists: Mapping[str, CheckTrouble] = field(default_factory=dict)
     skew_ms: int | None = None
 
 

@@ -9,6 +9,7 @@ from pipeline.twilio.event_streams import EventSink, best_of, leads_to, missing_
 
 SETUP = "run `flexcapture twilio setup`"
 _TOKEN = "FLEXCAPTURE_TWILIO_AUTH_TOKEN"  # noqa: S105 - a name
+_WORKSPACE = "FLEXCAPTURE_TWILIO_WORKSPACE_SID and FLEXCAPTURE_TWILIO_ACCOUNT_SID"
 NO_ACCOUNT = "the account cannot be asked"
 RECENT_MS = 60 * 60 * 1000
 EVENT_CODES = frozenset({91000, 91001, 93104, *range(91300, 91400)})
@@ -81,12 +82,16 @@ def api_rights(facts: Facts) -> CheckOutcome:
         "Event Streams": found.sinks,
         "TaskRouter": found.workers,
         "Monitor": found.alerts,
+        **found.lists,
     }
     troubles = {name: fact for name, fact in by_api.items() if isinstance(fact, CheckTrouble)}
     refused = [name for name, trouble in troubles.items() if trouble.status in (401, 403)]
     if refused:
         remedy = "give the API key the right to read these APIs, or use a main key"
         return failure(f"the credentials may not use: {', '.join(refused)}", remedy)
+    if any(trouble.status == 404 for trouble in troubles.values()):
+        absent = "; ".join(f"{n}: {t.why}" for n, t in troubles.items() if t.status == 404)
+        return failure(f"the account does not have: {absent}", f"check {_WORKSPACE}")
     if troubles:
         text = "; ".join(f"{name}: {trouble.why}" for name, trouble in troubles.items())
         return warning(f"no answer: {text}", "repeat this command")

@@ -90,7 +90,7 @@ def load_balancer(facts: Facts) -> CheckOutcome:
 def _remedy_of(status: int) -> str:
     if status in (502, 503, 504):
         return "the load balancer has no healthy gateway: check /healthz of the gateways"
-    if status in (301, 302, 307, 308):
+    if status in (301, 302, 303, 307, 308):
         return "the load balancer redirects: Twilio follows no redirect; use the final URL"
     if status == 404:
         return f"the load balancer has no route for the path of {_URL}"

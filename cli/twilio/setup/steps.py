@@ -66,9 +66,11 @@ class Steps:
         """Create or correct the sink and the subscription. `sink`: the one that exists already."""
         offered = await self.requests.types()
         sink = await self._sink(sink)
-        if sink is not None and not sink.is_active:
+        found = [] if sink is None else await self.requests.subscriptions(sink.sid)
+        # Twilio may create sinks that are active: without a subscription, this one is untested.
+        if sink is not None and not (sink.is_active and found):
             sink = await self._activate(sink)
-        await self._subscribe(sink, offered)
+        await self._subscribe(sink, found, offered)
 
     async def _sink(self, sink: EventSink | None) -> EventSink | None:
         if sink is not None:
@@ -100,14 +102,20 @@ class Steps:
         raise AssertionError
 
     async def _activate(self, sink: EventSink) -> EventSink:
-        """Let Twilio send a test event, read it from the Kinesis stream, and validate the sink."""
+        """Let Twilio send a test event, read it from the Kinesis stream, and validate the sink
+        unless it is active already."""
         if self.is_dry_run:
             self.say(f"would test: sink {sink.sid}")
             return sink
         await self.reader.begin()
         for _ in range(TESTS):
-            await self.requests.begin_test(sink.sid)
+            await self._begin_test(sink)
             for test_id in await self.reader.arrived(TEST_S):
+                if sink.is_active:
+                    self.say(
+                        f"tested: sink {sink.sid}, by a test event read from the Kinesis stream"
+                    )
+                    return sink
                 if await self._is_validated(sink.sid, test_id):
                     return await self._once_active(sink.sid)
         raise SetupFailed(
@@ -118,11 +126,22 @@ class Steps:
             "twilio teardown` before"
         )
 
+    async def _begin_test(self, sink: EventSink) -> None:
+        try:
+            await self.requests.begin_test(sink.sid)
+        except TwilioError as error:
+            if not _is_of_the_sink(error):
+                raise
+            raise SetupFailed(
+                f"Twilio refuses to test sink {sink.sid}, which is {sink.status}: {error}. Run "
+                "`flexcapture twilio teardown`, and then this command again"
+            ) from error
+
     async def _is_validated(self, sid: str, test_id: str) -> bool:
         try:
             await self.requests.validate(sid, test_id)
         except TwilioError as error:
-            if 400 <= error.status < 500 and error.status not in (401, 403, 429):
+            if _is_of_the_sink(error):
                 return False  # the test event of another sink
             raise
         self.say(f"validated: sink {sid}, by a test event read from the Kinesis stream")
@@ -136,11 +155,13 @@ class Steps:
             await asyncio.sleep(POLL_S)
         raise SetupFailed(f"sink {sid} is {sink.status}, not active: run this command again")
 
-    async def _subscribe(self, sink: EventSink | None, offered: dict[str, str]) -> None:
-        """Make the subscription have exactly the wanted types that the API offers."""
+    async def _subscribe(
+        self, sink: EventSink | None, found: list[Subscription], offered: dict[str, str]
+    ) -> None:
+        """Make the subscription have exactly the wanted types that the API offers. `found`: the
+        subscriptions of the sink."""
         for name in sorted(set(WANTED_TYPES) - set(offered)):
             self.say(f"not offered by this account: {name}")
-        found = [] if sink is None else await self.requests.subscriptions(sink.sid)
         ours = next((s for s in found if s.description == self.description), None)
         missing = missing_types((name for each in found for name in each.types), offered)
         if ours is None and missing:
@@ -196,6 +217,11 @@ class Steps:
             if not self.is_dry_run:
                 await self.requests.remove_type(ours.sid, name)
             self.say(f"{verb}remove: {name} from {ours.sid}")
+
+
+def _is_of_the_sink(error: TwilioError) -> bool:
+    """Return whether Twilio refuses a request for the sink's sake, not for the account's."""
+    return 400 <= error.status < 500 and error.status not in (401, 403, 429)
 
 
 def existing_sink(sinks: list[EventSink], side: AwsSide) -> EventSink | None:

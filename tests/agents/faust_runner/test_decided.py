@@ -65,23 +65,33 @@ def test_a_step_is_small_by_all_of_its_outputs(size: int, is_small: bool) -> Non
     assert is_small == made.is_small()
 
 
-steps = st.tuples(st.booleans(), st.booleans())
+steps = st.tuples(st.booleans(), st.booleans(), st.booleans())
 
 
 @given(st.lists(steps, min_size=1, max_size=6))
-def test_one_decision_stands_for_several_of_a_key(given_steps: list[tuple[bool, bool]]) -> None:
-    """It has the first state before, the last changed state, the last outputs that there were, and
-    the last record: its offset is then committed."""
+def test_one_decision_stands_for_several_of_a_key(
+    given_steps: list[tuple[bool, bool, bool]],
+) -> None:
+    """It has the first state before, the last changed state, the last output on each topic, and the
+    last record: its offset is then committed."""
     state: Tick = BEFORE
-    made, outputs, changed = [], (), None
-    for number, (changes, publishes) in enumerate(given_steps, 2):
+    made, changed = [], None
+    outputs: dict[str, Output] = {}
+    for number, (changes, *publishes) in enumerate(given_steps, 2):
         before, state = state, Tick(number) if changes else state
-        new_outputs = (Output(CALLS, "WT1", Tick(100 + number)),) if publishes else ()
+        topics = [
+            topic for topic, is_used in zip((CALLS, TICKS), publishes, strict=True) if is_used
+        ]
+        new_outputs = tuple(Output(topic, "WT1", Tick(100 + number)) for topic in topics)
         made.append(decide(Step(state, new_outputs), before, replace(INCOMING, offset=number)))
-        outputs, changed = new_outputs or outputs, encode(state) if changes else changed
+        outputs |= {output.topic.name: output for output in new_outputs}
+        changed = encode(state) if changes else changed
     together = made[0]
     for each in made[1:]:
         together = each.instead_of(together)
     assert (BEFORE, state, changed) == (together.before, together.step.state, together.state)
-    assert outputs == together.step.outputs == tuple(output for output, _ in together.outputs)
+    assert outputs == {output.topic.name: output for output in together.step.outputs}
+    assert len(outputs) == len(together.outputs)
+    assert together.step.outputs == tuple(output for output, _ in together.outputs)
+    assert all(encode(output.record) == value for output, value in together.outputs)
     assert made[-1].incoming == together.incoming

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from cli.twilio.api import AdminApi
 from cli.twilio.doctor import asking_account
 from cli.twilio.doctor.asking_account import account_facts
 from cli.twilio.doctor.checks import results
@@ -15,6 +16,7 @@ from cli.twilio.doctor.facts import AccountFacts, Facts, KinesisFacts
 from cli.twilio.doctor.results import CheckTrouble
 from cli.twilio.kinesis import KinesisStream
 from pipeline.check_results import CheckResult, CheckStatus
+from pipeline.runtime.twilio_http import TwilioError
 from pipeline.twilio.event_streams import WANTED_TYPES
 from simulator.twilio_rest import TwilioRest
 from tests.cli.twilio.accounts import CREDENTIALS, SINK, STREAM_ARN, account, settings_of
@@ -155,3 +157,22 @@ async def test_an_account_that_does_not_answer() -> None:
     assert isinstance(found, AccountFacts)
     assert found.rest is not None
     assert 0 == found.rest.status
+
+
+@pytest.mark.parametrize("path", ["/Events", "/Recordings.json"])
+async def test_lists_of_calls_that_cannot_be_read(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without them, no call is compared or recovered: `api-rights` fails, and nothing else."""
+    get = AdminApi.get
+
+    async def denied(self: AdminApi, url: str, query: Any = None) -> Any:
+        if url.endswith(path):
+            raise TwilioError(403, 20403, "Forbidden")
+        return await get(self, url, query)
+
+    monkeypatch.setattr(AdminApi, "get", denied)
+    async with account() as rest:
+        _healthy(rest)
+        found = _not_ok(await _of_account(rest), *ACCOUNT_CHECKS)
+    assert {"api-rights": CheckStatus.FAILURE} == found

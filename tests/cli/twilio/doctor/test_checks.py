@@ -56,6 +56,8 @@ FAILURES: list[tuple[str, str, Plant]] = [
     ("api-rights", "Event Streams", of_account(sinks=CheckTrouble("403 20403: denied", 403))),
     ("api-rights", "TaskRouter", of_account(workers=CheckTrouble("403 20403: denied", 403))),
     ("api-rights", "Monitor", of_account(alerts=CheckTrouble("403 20403: denied", 403))),
+    ("api-rights", "recordings", of_account(lists={"recordings": CheckTrouble("403: no", 403)})),
+    ("api-rights", "not have", of_account(workers=CheckTrouble("404 20404: not found", 404))),
     ("sink", "no sink", of_account(sinks=())),
     ("sink", "no sink", of_account(sinks=(replace(SINK, arn=STREAM_ARN + "-2"),))),
     ("sink", "failed", of_account(sinks=(replace(SINK, status="failed"),))),

@@ -76,8 +76,8 @@ def test_a_gateway_on_this_machine_needs_no_tls() -> None:
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        (502, "/healthz"), (504, "/healthz"), (301, "redirect"), (308, "redirect"),
-        (404, "no route"), (200, "Upgrade"), (426, "Upgrade"),
+        (502, "/healthz"), (504, "/healthz"), (301, "redirect"), (303, "redirect"),
+        (308, "redirect"), (404, "no route"), (200, "Upgrade"), (426, "Upgrade"),
     ],
 )  # fmt: skip
 def test_the_remedy_follows_from_the_status(status: int, words: str) -> None:

@@ -1,5 +1,6 @@
 """Set-up creates the missing parts once, also if it is repeated, or was stopped anywhere."""
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -10,14 +11,16 @@ from cli.twilio.setup.aws_side import AwsSide
 from cli.twilio.setup.steps import SetupFailed, Steps, existing_sink
 from cli.twilio.sinks import SinkRequests
 from pipeline.twilio.event_streams import WANTED_TYPES, description_of
-from simulator.event_streams import EventStreams
+from simulator.event_streams import EventStreams, SinkState
 from simulator.faults import Stumble
 from simulator.script import Json
 from simulator.twilio_rest import Faults, TwilioRest
+from simulator.world import ApiError
 from tests.cli.twilio.accounts import ROLE_ARN, SINK, STREAM_ARN, Reader, account, api_of
 
 SIDE = AwsSide(STREAM_ARN, ROLE_ARN, "an-external-id", "arn:aws:iam::177261743968:root")
 OURS = description_of("flex-events")
+Form = Mapping[str, Sequence[str]]
 
 
 async def _set_up(rest: TwilioRest, *, is_dry_run: bool = False) -> list[str]:
@@ -143,3 +146,55 @@ async def test_a_test_event_that_does_not_arrive_is_a_failure() -> None:
 
 async def _lost(_: Json, __: Json) -> None:
     pass
+
+
+class _ActiveAtOnce(EventStreams):
+    """Twilio makes sinks active without validation, as its documentation says now."""
+
+    def create_sink(self, form: Form) -> SinkState:
+        """Create an active sink."""
+        sink = super().create_sink(form)
+        sink.status = "active"
+        return sink
+
+
+async def test_a_sink_that_is_active_at_once_is_tested() -> None:
+    """A test event shows that Twilio can write to the Kinesis stream. The second run sends none."""
+    async with account() as rest:
+        rest.administration.streams = _ActiveAtOnce(rest.administration.streams.sids)
+        first, second = await _set_up(rest), await _set_up(rest)
+        _is_right(rest.administration.streams)
+    assert ["created", "tested", "created"] == [line.partition(":")[0] for line in first]
+    assert ["exists", "exists"] == [line.partition(":")[0] for line in second]
+
+
+async def test_an_active_sink_without_delivery_gets_no_subscription() -> None:
+    """Neither in the first run nor in the next one, until the test event arrives."""
+    async with account() as rest, api_of(rest) as api:
+        streams = _ActiveAtOnce(rest.administration.streams.sids)
+        rest.administration.streams = streams
+        reader = Reader(rest)
+        rest.administration.deliver = _lost
+        for _ in range(2):
+            sink = existing_sink(await SinkRequests(api).sinks(), SIDE)
+            with pytest.raises(SetupFailed, match=ROLE_ARN):
+                await Steps(SinkRequests(api), SIDE, reader, lambda _: None).run(sink)
+        assert not streams.subscriptions
+        await _set_up(rest)
+        _is_right(streams)
+
+
+class _Untestable(EventStreams):
+    """Twilio refuses the test of a sink."""
+
+    def test(self, sid: str, at: int) -> Json:
+        """Refuse it."""
+        raise ApiError(400, 20001, f"Sink {sid} is failed ({at})")
+
+
+async def test_a_sink_that_cannot_be_tested_has_a_remedy() -> None:
+    """The error names the sink, its status and the command that removes it."""
+    async with account() as rest:
+        rest.administration.streams = _Untestable(rest.administration.streams.sids)
+        with pytest.raises(SetupFailed, match=r"DG\w+, which is initialized.*teardown"):
+            await _set_up(rest)

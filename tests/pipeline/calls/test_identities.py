@@ -180,10 +180,11 @@ def test_conflicts_that_are_over_are_no_longer_counted() -> None:
 def test_a_worker_is_called_at_the_ends_of_the_names_that_count_by_then() -> None:
     """The latest record of the worker replaces the ends of the one before it."""
     workers = Workers()
-    contact = WorkerIdentity("contact", "client:ann_40x", 0, 0)
+    contact = WorkerIdentity("contact", "+15550100", 0, 0)
     workers.put(Worker("WK1", (contact,), 0))
     workers.put(Worker("WK1", (contact, WorkerIdentity("name", "ann", 5_000, 5_000)), 0))
-    before = workers.ends_at("WK1", 4_999)
-    assert workers.ends_at("WK1", 0) == before
-    assert workers.ends_at("WK1", 5_000) - before == {"client:ann"}
+    early = {"client:+15550100", "tel:15550100"}
+    assert [workers.ends_at("WK1", at) for at in (-1, 4_999, 5_000)] == [
+        frozenset(), early, early | {"client:ann"},
+    ]  # fmt: skip
     assert workers.ends_at("WK2", 5_000) == workers.ends_at(None, 5_000) == frozenset()

@@ -84,7 +84,5 @@ def test_looking_an_entry_up_does_not_depend_on_the_lists_length() -> None:
 def test_the_losses_at_the_limits() -> None:
     """Three entries may lose two, four may lose two, five may lose two."""
     losses = [(had, lost) for had in range(1, 6) for lost in range(1, had + 1)]
-    shrunk = {
-        (had, lost) for had, lost in losses if shrinks(ADDRESSES[:had], ADDRESSES[lost:had])
-    }
+    shrunk = {(had, lost) for had, lost in losses if shrinks(ADDRESSES[:had], ADDRESSES[lost:had])}
     assert {(1, 1), (2, 2), (3, 3), (4, 3), (4, 4), (5, 3), (5, 4), (5, 5)} == shrunk

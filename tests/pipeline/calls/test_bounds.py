@@ -181,7 +181,7 @@ def test_transfers_and_media_streams_are_bounded_too() -> None:
 
 
 def test_an_offer_that_ended_in_every_way_is_bounded_like_the_others() -> None:
-    """Contradicting events give one reservation all ends of an offer: the latest of them is kept."""
+    """Contradicting events give one reservation all ends of an offer; the latest of them stays."""
     odd = Reservation("WR1", {"team": Fact("blue", 1, 1, "e")}, {
         "created": 1, "rejected": 2, "timeout": 3, "rescinded": 4, "failed": 5,
     })  # fmt: skip

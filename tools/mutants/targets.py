@@ -76,6 +76,7 @@ NEIGHBOURS: Mapping[str, tuple[str, ...]] = {
         f"{_STREAMS}test_moved_legs.py",
         f"{_STREAMS}test_own_legs.py",
     ),
+    "pipeline/contacts/causes.py": ("tests/pipeline/contacts/test_reasons.py",),
     "pipeline/recordings/partition.py": (
         f"{_RECORDINGS}test_endings.py",
         f"{_RECORDINGS}test_late_audio.py",

@@ -53,7 +53,6 @@ NEIGHBOURS: Mapping[str, tuple[str, ...]] = {
         f"{_CALLS}test_status_callbacks.py",
     ),
     "pipeline/calls/events.py": (
-        f"{_CALLS}test_bounds.py",
         f"{_CALLS}test_claims.py",
         f"{_CALLS}test_event_sids.py",
         f"{_CALLS}test_status_callbacks.py",

@@ -23,6 +23,7 @@ from pipeline.runtime.settings import Role, Settings
 from pipeline.runtime.telemetry import Health
 from pipeline.streams import manager
 from pipeline.streams.gateway_liveness import Gateways
+from pipeline.streams.noting import Seen
 from pipeline.twilio.check_tasks import is_check_task
 from schemas.records import (
     Call,
@@ -71,6 +72,8 @@ class StreamsCore:
         self._backlog = backlog
         self._starts = starts
         self._gateways = Gateways()
+        self._early: dict[str, tuple[manager.Own, ...]] = {}
+        """Own records that were read again, after a restart, before those that led to them."""
 
     def on_record(
         self, key: str, state: CallStreams | None, record: object, now: int
@@ -83,11 +86,10 @@ class StreamsCore:
                 self._gateways.heard(record.gateway, record.epoch)
             case CommandAnswered() | Call():
                 pass
-            case RecordingDecided() | MediaStreamChanged() if state is not None:
-                again = manager.on_own(
-                    state, record, self._history, gateways=self._gateways, starts=self._starts
-                )
-                return self._step(key, again)
+            case RecordingDecided() | MediaStreamChanged():
+                if self._is_reread():
+                    self._early[key] = (*self._early.get(key, ()), record)
+                return self._step(key, self._with_own(state, record))
             case _:
                 return Step(state)
         return self._asked(key, state, record, now)
@@ -106,22 +108,41 @@ class StreamsCore:
                 self._gateways.heard(gateway, epoch)
         return Step(state)
 
+    def _with_own(self, state: CallStreams | None, *records: manager.Own) -> manager.Next:
+        """Return the step for own records. Those that cannot be explained yet are tried again after
+        the next version of the call."""
+        outputs: tuple[manager.OutputRecord, ...] = ()
+        for record in sorted(records, key=lambda record: record.at):
+            if state is None:
+                break
+            again = manager.on_own(
+                state, record, self._history, gateways=self._gateways, starts=self._starts
+            )
+            state, outputs = again.state, (*outputs, *again.outputs)
+        return manager.Next(state, outputs)
+
     def on_tick(self, key: str, state: CallStreams, now: int) -> Step[CallStreams]:
         """Handle the passage of time."""
         if self.wants_broadcasts(state):
             self._gateways.ticked(now)
         following = manager.on_tick(
-            state, self._history, now, gateways=self._gateways, hasty=self._is_hasty()
-        )
+            state, self._history, now,
+            gateways=self._gateways, hasty=self._is_hasty(), reread=self._is_reread(),
+        )  # fmt: skip
         return self._step(key, following)
 
     def _asked(
-        self, key: str, state: CallStreams | None, record: manager.Seen, now: int
+        self, key: str, state: CallStreams | None, record: Seen, now: int
     ) -> Step[CallStreams]:
         following = manager.on_record(
             key, state, record, self._history, now,
-            gateways=self._gateways, hasty=self._is_hasty(),
+            gateways=self._gateways, hasty=self._is_hasty(), reread=self._is_reread(),
         )  # fmt: skip
+        if isinstance(record, Call) and (early := self._early.get(key)):
+            own = self._with_own(following.state, *early)
+            following = manager.Next(own.state, (*following.outputs, *own.outputs))
+        if not self._is_reread():
+            self._early.pop(key, None)
         return self._step(key, following)
 
     def _step(self, key: str, following: manager.Next) -> Step[CallStreams]:
@@ -133,6 +154,10 @@ class StreamsCore:
         if not self._starts:
             return True
         return self._backlog is not None and self._backlog.is_worked_off()
+
+    def _is_reread(self) -> bool:
+        """Return whether the partition is read again after a restart."""
+        return self._backlog is not None and self._backlog.is_reread()
 
     def wakes_at(self, state: CallStreams) -> int | None:
         """Return 0 (every tick) while the call is in progress; afterwards the time (ms) at which

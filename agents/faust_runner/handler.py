@@ -105,6 +105,8 @@ class Handler(Generic[S]):
         partition."""
         self._gathering.forget()  # steps of lost partitions; an orderly hand-over settles all steps
         self._keys.clear()
+        if self._backlog is not None:
+            self._backlog.restart()
         for key, partition in partitions.items():
             data = self._table.get(key)
             if data is not None:

@@ -6,6 +6,7 @@ notices only after a request has timed out. It may then ask the same broker for 
 for as long again. Meanwhile it opens no connection to any other broker. So this client differs:
 
 - Bootstrap asks the servers in turn, the next one after half a second, and takes the first answer.
+  The process's later clients ask a server that did not answer last.
 - A connection that is not set up within 3 s is given up, and delays no other.
 - While a request has no answer, the client refreshes its metadata every second, from other brokers.
   It closes connections to brokers that the metadata no longer lists: requests to them fail at once
@@ -44,6 +45,9 @@ _PAUSE_SECONDS = 0.05
 _METADATA = "metadata"
 """A connection for metadata alone. A broker handles the requests of a connection one after the
 other, and on the other connections one may be waiting."""
+_silent_until: dict[tuple[str, int], float] = {}
+"""The servers that did not answer a bootstrap, with the time (monotonic, s) until which they are
+asked last. A process starts several clients, each of which would lose half a second."""
 _PROMPT = (HeartbeatRequest, FindCoordinatorRequest, OffsetRequest)
 
 
@@ -78,7 +82,7 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
             self._sync_task = asyncio.create_task(self._md_synchronizer())
 
     async def _first_answer(self) -> tuple[AIOKafkaConnection, Any]:
-        servers = [(host, port) for host, port, _ in self.hosts]
+        servers = self._servers()
         answered: asyncio.Queue[tuple[AIOKafkaConnection, Any] | None] = asyncio.Queue()
         asked: list[asyncio.Task[None]] = []
         outstanding = len(servers)
@@ -94,12 +98,20 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
                         return answer
                     outstanding -= 1
         finally:
-            for task in asked:
+            for server, task in zip(servers, asked, strict=False):
+                if not task.done():  # the next server was asked because this one was silent
+                    _silent_until[server] = self._loop.time() + _AVOIDED_SECONDS
                 task.cancel()
             while not answered.empty():
                 if (late := answered.get_nowait()) is not None:
                     late[0].close()
         raise KafkaConnectionError(f"no answer from any of {self._bootstrap_servers}")
+
+    def _servers(self) -> list[tuple[str, int]]:
+        """Return the configured servers in random order, those that were silent lately last."""
+        now = self._loop.time()
+        servers = [(host, port) for host, port, _ in self.hosts]
+        return sorted(servers, key=lambda server: _silent_until.get(server, 0.0) > now)
 
     async def _ask_for_brokers(
         self, host: str, port: int, answered: "asyncio.Queue[tuple[AIOKafkaConnection, Any] | None]"

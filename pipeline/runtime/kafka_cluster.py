@@ -54,25 +54,27 @@ class Cluster:
         for node in tuple(self._connections):
             self._disconnect(node)
 
-    async def look(self, topics: Sequence[str], *, ask_all: bool) -> ClusterView:
+    async def look(
+        self, topics: Sequence[str], *, ask_all: bool, others_s: float = LOOK_SECONDS
+    ) -> ClusterView:
         """Ask every broker whether it is alive, and one of them, or all, for the state of `topics`.
 
-        Return within twice `LOOK_SECONDS`. Raise only on cancellation.
+        Return once every broker that the answers list has answered, or `others_s` after the first
+        answer, at the latest after twice `LOOK_SECONDS`. Raise only on cancellation.
         """
         trouble = "" if self._alive else await self._bootstrap()
         nodes = tuple(self._addresses)
         asked = frozenset(nodes) if ask_all else frozenset(self._one(nodes))
-        responses = await asyncio.gather(
-            *(self._metadata(node, topics if node in asked else ()) for node in nodes)
+        answers = await self._answers(
+            {node: topics if node in asked else () for node in nodes}, others_s
         )
-        answers = {n: r for n, r in zip(nodes, responses, strict=True) if r is not None}
         self._alive = tuple(answers)
         if nodes and not answers:
             trouble = trouble or f"brokers do not answer at {_worded_addresses(self._addresses)}"
         for response in answers.values():
             for node, host, port, _ in response.brokers:
                 self._addresses[node] = host, port
-        listed = {node for r in answers.values() for node, *_ in r.brokers}
+        listed = _listed(answers)
         for node in set(self._addresses) - listed:
             del self._addresses[node]
             self._disconnect(node)
@@ -143,10 +145,44 @@ class Cluster:
             if connection is not None:
                 connection.close()
 
+    async def _answers(
+        self, topics: Mapping[int, Sequence[str]], others_s: float
+    ) -> dict[int, Any]:
+        """Return the metadata of each broker that answers in time, by broker. `topics`: what to ask
+        each of them for.
+
+        A broker that hangs stays in `topics` until the controller has taken it out of the cluster.
+        It does not delay the look any more once the other brokers do not list it.
+        """
+        loop = asyncio.get_running_loop()
+        asking = {asyncio.create_task(self._metadata(n, t)): n for n, t in topics.items()}
+        answers: dict[int, Any] = {}
+        until = loop.time() + LOOK_SECONDS
+        try:
+            while asking and (left := until - loop.time()) > 0:
+                done, _ = await asyncio.wait(
+                    asking, timeout=left, return_when=asyncio.FIRST_COMPLETED
+                )
+                is_first = not answers
+                answers |= {asking[t]: r for t in done if (r := t.result()) is not None}
+                asking = {t: n for t, n in asking.items() if t not in done}
+                if answers and is_first:
+                    until = min(until, loop.time() + others_s)
+                if answers and _listed(answers).isdisjoint(asking.values()):
+                    break
+        finally:
+            for task in asking:
+                task.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
+        return {node: answers[node] for node in topics if node in answers}
+
     async def _metadata(self, node: int, topics: Sequence[str]) -> Any | None:
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 return await (await self._connected(node)).send(TopicMetadata(list(topics)))
+        except asyncio.CancelledError:
+            self._disconnect(node)
+            raise
         except Exception:  # noqa: BLE001 - any error means: the broker does not answer
             self._disconnect(node)
             return None
@@ -163,6 +199,10 @@ class Cluster:
         connection = self._connections.pop(node, None)
         if connection is not None:
             connection.close()
+
+
+def _listed(answers: Mapping[int, Any]) -> set[int]:
+    return {node for response in answers.values() for node, *_ in response.brokers}
 
 
 def _topics(response: Any) -> Mapping[str, TopicView]:

@@ -38,6 +38,9 @@ log = structlog.get_logger(__name__)
 
 _SOON_S = 0.1
 _LATER_S = 1.0
+_OTHERS_S = 0.75
+"""How long one check waits for the other brokers after the first answer. A check is repeated at
+once, so that it sees soon that a broker which hangs was taken out of the cluster."""
 _SETTLING_S = 12.0
 """How long to wait for a partition without a leader, or for a listed broker that does not answer:
 longer than a broker's session (9 s). Then the role starts without them."""
@@ -136,7 +139,7 @@ class Preparation:
         return NotYet(why)
 
     async def _attempt(self, cluster: Cluster) -> NotYet | None:
-        view = await cluster.look(sorted(self._topics), ask_all=True)
+        view = await cluster.look(sorted(self._topics), ask_all=True, others_s=_OTHERS_S)
         if not view.answers:
             cluster.raise_refusal()
             self._answered_at = None

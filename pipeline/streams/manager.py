@@ -8,58 +8,43 @@ from pipeline.calls.view import CallView
 from pipeline.policy import decide
 from pipeline.policy.decide import Decision
 from pipeline.policy.monitored_list import PolicyHistory
-from pipeline.streams.command_results import GONE, NO_CONFERENCE, answered
 from pipeline.streams.conference_search import (
-    FIND,
-    conference_gone,
-    found,
     is_leg_unknown,
-    leg_gone,
     searched,
     signs_of_call,
     without_gone_leg,
 )
 from pipeline.streams.decided import judged, seen_call
 from pipeline.streams.gateway_liveness import Gateways
-from pipeline.streams.gateway_reports import buried, closed, gateway_started, opened, reported
+from pipeline.streams.gateway_reports import buried, reported
 from pipeline.streams.identification import (
-    FETCH,
-    fetched,
     fetches,
     is_asking,
-    leg_fetched,
     unidentified,
 )
 from pipeline.streams.marks import customer_ends, customer_marks, worker_ends, worker_marks
+from pipeline.streams.noting import Seen, found_out, noted
 from pipeline.streams.reasons import Reason, decision_reason
 from pipeline.streams.reconcile import Command, Demand, changes, reconcile
 from pipeline.streams.stale import is_stale
-from pipeline.streams.state import find, is_over, may_be_held, unknown_call
+from pipeline.streams.state import is_live, is_over, may_be_held, unknown_call
 from pipeline.streams.verification import (
-    VERIFY,
     aliases_in,
     foreign_legs,
-    found_in_conference,
     questions,
-    verified,
     without_own_legs,
 )
-from schemas.codec import encode
 from schemas.records import (
     Call,
     CallAlias,
     CallStreams,
-    CommandAnswered,
     FindConference,
-    GatewayStarted,
     LegFetched,
     MediaStreamChanged,
-    MediaStreamClosed,
-    MediaStreamOpened,
     RecordingDecided,
     StreamCommand,
 )
-from schemas.states import Direction, ReasonCode, RecordingDecision
+from schemas.states import ReasonCode, RecordingDecision
 
 FORGET_MS = 5 * 60 * 60_000
 """The state of a call that is over is forgotten this long (ms) after its last change: later than
@@ -69,7 +54,6 @@ UNKNOWN_CALL = Reason("stopped: the call is not known", ReasonCode.CALL_UNKNOWN)
 LONG_OVER = Reason("stopped: the call is long over", ReasonCode.CALL_LONG_OVER)
 
 OutputRecord = StreamCommand | LegFetched | CallAlias | RecordingDecided | MediaStreamChanged
-Seen = Call | CommandAnswered | MediaStreamOpened | MediaStreamClosed | GatewayStarted
 Own = RecordingDecided | MediaStreamChanged
 
 
@@ -91,28 +75,29 @@ def on_record(
     *,
     gateways: Gateways | None = None,
     hasty: bool = False,
+    reread: bool = False,
 ) -> Next:
     """Return the step for a record of `calls` or `stream.events` at `now` (ms, the record's time).
     `gateways`: the signs of life in this process; None: all gateways are alive. `hasty`: the record
     is old, and waiting records may supersede it. Then no media stream is started now, but at the
-    next record or tick that is not `hasty`."""
+    next record or tick that is not `hasty`. `reread`: the topics are read again
+    after a restart. Then reports about media streams are only noted, and no media stream is stopped
+    that no known decision led to (see `_lacks_decision`)."""
     before = state or unknown_call(task_sid)
     now = max(now, before.seen_at)  # the records come from several topics
-    match record:
-        case Call():
-            after = _with_call(before, record)
-        case MediaStreamOpened():
-            after = opened(before, record, now)
-        case MediaStreamClosed():
-            after = closed(before, record, now)
-        case CommandAnswered():
-            after = _answered(before, record, now)
-        case GatewayStarted():
-            after = gateway_started(before, record, now)
-    known: tuple[OutputRecord, ...] = (*aliases_in(record), *_fetched(before, record, history, now))
+    after = noted(before, record, now)
+    known: tuple[OutputRecord, ...] = (
+        *aliases_in(record), *found_out(before, record, history, now)
+    )  # fmt: skip
     if after is before:
         return Next(state, known)
-    following = _settled(before, after, history, now, gateways, hasty=hasty)
+    if reread and not isinstance(record, Call):
+        # Versions of the call may follow that are older than this record. The time of the state
+        # stays, so that they lead to the same decisions as at the first reading. A media stream
+        # that no known command started gets its reason, and is published, later.
+        shown = [change for change in changes(before, after, now) if change.reason]
+        return Next(after, (*known, *shown))
+    following = _settled(before, after, history, now, gateways, hasty=hasty, reread=reread)
     return replace(following, outputs=(*known, *following.outputs))
 
 
@@ -123,11 +108,14 @@ def on_tick(
     *,
     gateways: Gateways | None = None,
     hasty: bool = False,
+    reread: bool = False,
 ) -> Next:
     """Return the step for the passage of time: due commands, a changed list, a gateway that became
-    silent, and the time to forget the call. `gateways`, `hasty`: as in `on_record`."""
+    silent, and the time to forget the call. `gateways`, `hasty`, `reread`: as in `on_record`."""
     if now < state.seen_at:
         return Next(state)  # a tick older than the state
+    if reread and _lacks_decision(state):
+        return Next(state)
     if is_at_rest(state):
         return Next(None if now >= forgotten_at(state) else state)
     return _settled(state, state, history, now, gateways, hasty=hasty)
@@ -176,6 +164,17 @@ def _is_lost_beginning(state: CallStreams, record: Own) -> bool:
     return begun and state.decision in (None, RecordingDecision.DO_NOT_RECORD)
 
 
+def _lacks_decision(state: CallStreams) -> bool:
+    """Return whether a media stream runs that was started by a command, although the last decision
+    is not to record.
+
+    After a crash, the reports about it may be read before the version of the call that led to the
+    decision. It must not be stopped before that.
+    """
+    streamed = any(is_live(m) and m.generation for m in state.media_streams)
+    return streamed and state.decision != RecordingDecision.RECORD
+
+
 def is_at_rest(state: CallStreams) -> bool:
     """Return whether nothing remains to be done for the call, except to forget it."""
     if state.ended_at is None or is_asking(state):
@@ -188,39 +187,6 @@ def forgotten_at(state: CallStreams) -> int:
     return max(state.ended_at or 0, state.seen_at) + FORGET_MS
 
 
-def _with_call(state: CallStreams, call: Call) -> CallStreams:
-    if call.revision <= state.revision:
-        return state
-    return replace(state, call=encode(call), revision=call.revision)
-
-
-def _answered(state: CallStreams, answer: CommandAnswered, now: int) -> CallStreams:
-    if answer.command == VERIFY:
-        return verified(state, answer, now)
-    if answer.command == FETCH:
-        return fetched(state, answer, now)
-    if answer.command == FIND:
-        return found(state, answer, now)
-    inbound = state.call is not None and seen_call(state.call)[1].direction == Direction.INBOUND
-    after = answered(state, answer, now, inbound=inbound)
-    if after is not state and answer.outcome == NO_CONFERENCE:
-        return conference_gone(after, now)
-    own = find(after, lambda m: m.generation == answer.generation and m.reason == GONE.text)
-    if after is not state and own is not None and own.call_sid is not None:
-        return leg_gone(after, own.call_sid, now)
-    return found_in_conference(state, after, answer, now)
-
-
-def _fetched(
-    state: CallStreams, record: Seen, history: PolicyHistory, now: int
-) -> tuple[LegFetched, ...]:
-    """Return the record for the tracker, if any: published each time the answer is read."""
-    if not isinstance(record, CommandAnswered) or record.command != FETCH or state.call is None:
-        return ()
-    found = leg_fetched(seen_call(state.call)[0], record, history, now)
-    return () if found is None else (found,)
-
-
 def _settled(
     before: CallStreams,
     after: CallStreams,
@@ -229,8 +195,10 @@ def _settled(
     gateways: Gateways | None,
     *,
     hasty: bool,
+    reread: bool = False,
 ) -> Next:
     gateways = gateways or Gateways(steady_since=0)
+    keeps = reread and _lacks_decision(after)
     demand = Demand(desired=False, reason=UNKNOWN_CALL, policy_version=0)
     decided: tuple[RecordingDecided, ...] = ()
     unknown: tuple[str, ...] = ()
@@ -255,6 +223,7 @@ def _settled(
             demand = replace(demand, begins=begins)
     after = replace(after, ended_at=(after.ended_at or now) if ended else None)
     after = buried(after, gateways, now)
+    demand = replace(demand, keeps=keeps)
     after, commands = _streamed(after, demand, now, gateways)
     known = None if after.call is None else seen_call(after.call)[0]
     after, questions_ = questions(after, demand, known, now)

@@ -49,12 +49,13 @@ Command = StartDuplicateStream | StopDuplicateStream
 @dataclass(frozen=True, slots=True)
 class Demand:
     """Whether a media stream should run, why, and how its leg is known. `begins` False: a running
-    one continues, but none is started."""
+    one continues, but none is started. `keeps`: none is stopped yet."""
 
     desired: bool
     reason: Reason
     policy_version: int
     begins: bool = True
+    keeps: bool = False
     call_sid: str | None = None
     direction: str | None = None
     worker_marks: tuple[str, ...] = ()
@@ -136,7 +137,7 @@ def _unwanted(
 ) -> ManagedStream:
     """Return the media stream, to be stopped if it should not run or never arrived. One that was
     not started by a known command gets the present reason."""
-    if not is_live(media_stream):
+    if not is_live(media_stream) or (demand.keeps and not demand.desired):
         return media_stream
     if not demand.desired:
         return to_stop(media_stream, demand.reason, now)

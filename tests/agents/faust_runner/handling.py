@@ -9,6 +9,7 @@ from typing import Any
 
 from aiokafka.errors import MessageSizeTooLargeError
 
+from agents.faust_runner.backlog import Backlog
 from agents.faust_runner.core import Incoming, Observe, Output, Refusal, Step
 from agents.faust_runner.handler import Handler
 from agents.faust_runner.outbox import Outbox
@@ -135,6 +136,7 @@ def setting(
     gathering_s: float = 0.0,
     clock: Callable[[], float] = time.time,
     observe: Observe | None = None,
+    backlog: Backlog | None = None,
 ) -> Setting:
     """On an empty table."""
     broker = broker or Broker()
@@ -151,6 +153,7 @@ def setting(
             rules=lambda now: now // RULES_HOLD_MS,
             broadcasts=core,
             observe=observe,
+            backlog=backlog,
         ),
         sender=broker,
         outbox=outbox,

@@ -2,11 +2,18 @@
 
 from dataclasses import dataclass
 
-from agents.faust_runner.backlog import LONGEST_SECONDS, OLD_SECONDS, Backlog
+from agents.faust_runner.backlog import LONGEST_SECONDS, OLD_SECONDS, REREAD_SECONDS, Backlog
 from agents.stream_manager import StreamsCore
 from pipeline.policy.monitored_list import PolicyHistory
-from schemas.records import RecordingDecided, RecordingPolicy, StartDuplicateStream
-from tests.pipeline.streams.calls import ANN, TASK, call, reservation
+from pipeline.streams.names import stream_name
+from schemas.records import (
+    MediaStreamOpened,
+    RecordingDecided,
+    RecordingPolicy,
+    StartDuplicateStream,
+    StopDuplicateStream,
+)
+from tests.pipeline.streams.calls import ANN, CUSTOMER_LEG, TASK, call, reservation
 
 NOW = 1_000.0
 OLD = NOW - OLD_SECONDS
@@ -78,3 +85,72 @@ def test_what_a_backlog_takes_back_was_never_started() -> None:
     outputs = core.on_record(TASK, state, gone, 11).outputs
     told = [o.record.decision for o in outputs if isinstance(o.record, RecordingDecided)]
     assert (["stop"] * 2, 2) == (told, len(outputs))
+
+
+def test_a_partition_is_read_again_until_nothing_waits_on_it() -> None:
+    """From a restart to the first record that no other follows, of any age, on each partition."""
+    backlog = _backlog(Clock(), last=7)
+    seen = []
+    for partition, offset in [(0, 5), (1, 7), (0, 6), (0, 7), (0, 5), (1, 5)]:
+        backlog.see("calls", partition, offset, NOW)
+        seen.append(backlog.is_reread())
+    assert [True, False, True, False, False, False] == seen
+
+    backlog.restart()
+    backlog.see("calls", 1, 5, NOW)
+    assert backlog.is_reread()
+
+
+def test_a_partition_that_never_catches_up_counts_as_read() -> None:
+    """After five seconds. Its reports about media streams then have their effects again."""
+    clock = Clock()
+    backlog = _backlog(clock, last=9)
+    seen = []
+    for seconds in (0, REREAD_SECONDS - 0.1, 0.1, 0):
+        clock.now += seconds
+        backlog.see("calls", 0, 1, NOW)
+        seen.append(backlog.is_reread())
+    assert [True, True, False, False] == seen
+
+
+def test_a_media_stream_is_not_stopped_before_its_decision_is_read_again() -> None:
+    """The table lacks the last steps: the decision and the report about the media stream are read
+    again before the version of the call that led to them. The same decision follows, and no
+    command."""
+    history = PolicyHistory.of([RecordingPolicy(1, 0, 0, (ANN,), True, True)])
+    ringing = call(reservation(ANN, created=1))
+    before = StreamsCore(history).on_record(TASK, None, ringing, 1_000).state
+    active = call(ACTIVE, revision=2)
+    first = [o.record for o in StreamsCore(history).on_record(TASK, before, active, 2_000).outputs]
+    [decided] = {record for record in first if isinstance(record, RecordingDecided)}
+    [start] = [record for record in first if isinstance(record, StartDuplicateStream)]
+    name = stream_name(TASK, CUSTOMER_LEG, start.generation)
+    opened = MediaStreamOpened("MZ1", CUSTOMER_LEG, TASK, name, start.generation, "g1", 1, 8_000)
+
+    backlog = _backlog(Clock(), last=4)
+    core, state, again = StreamsCore(history, backlog), before, []
+    reread = [(decided, 2_000), (opened, 8_000), (ringing, 1_000), (active, 2_000)]
+    for offset, (record, at) in enumerate(reread, 1):
+        backlog.see("any", 0, offset, NOW)
+        step = core.on_record(TASK, state, record, at)
+        state, again = step.state, [*again, *(output.record for output in step.outputs)]
+    assert {decided} == {record for record in again if isinstance(record, RecordingDecided)}
+    assert [] == [r for r in again if isinstance(r, StartDuplicateStream | StopDuplicateStream)]
+    assert state is not None
+    assert ["running"] == [m.state for m in state.media_streams]
+
+
+def test_a_media_stream_without_any_decision_is_stopped_once_all_is_read() -> None:
+    """The version of the call does not come: the last record that waits stops the media stream."""
+    backlog = _backlog(Clock(), last=2)
+    core = StreamsCore(PolicyHistory.of([RecordingPolicy(1, 0, 0, (ANN,), True, True)]), backlog)
+    name = stream_name(TASK, CUSTOMER_LEG, 1)
+    opened = MediaStreamOpened("MZ1", CUSTOMER_LEG, TASK, name, 1, "g1", 1, 8_000)
+    backlog.see("stream.events", 0, 1, NOW)
+    noted = core.on_record(TASK, None, opened, 8_000)
+    assert noted.state is not None
+    assert [] == [o for o in noted.outputs if isinstance(o.record, StopDuplicateStream)]
+
+    backlog.see("ticks", 0, 2, NOW)
+    outputs = core.on_tick(TASK, noted.state, 9_000).outputs
+    assert StopDuplicateStream in [type(output.record) for output in outputs]

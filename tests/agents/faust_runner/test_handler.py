@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from agents.faust_runner.backlog import Backlog
 from agents.faust_runner.core import Step
 from schemas.codec import decode, encode
 from schemas.records import CtiEvent, GatewayStarted
@@ -125,6 +126,20 @@ async def test_after_recovery_the_states_are_those_of_the_table() -> None:
     await here.handler.handle(tick(9_000))
     assert [b"WT9"] == list(here.table)
     assert ("ticked", 19_000) == _event(here, b"WT9")
+
+
+async def test_after_recovery_all_partitions_are_read_again() -> None:
+    """Until no record is known to wait on a partition."""
+    backlog = Backlog(lambda: 0.0)
+    here = setting(backlog=backlog)
+    seen = []
+    for follows in (True, False, True):
+        backlog.followed = lambda _topic, _partition, _offset, follows=follows: follows
+        await here.handler.handle(incoming(cti()))
+        seen.append(backlog.is_reread())
+    here.handler.restore({})
+    await here.handler.handle(incoming(cti()))
+    assert [True, False, False, True] == [*seen, backlog.is_reread()]
 
 
 def _event(here: Setting, key: bytes) -> tuple[str, int]:

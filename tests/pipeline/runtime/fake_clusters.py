@@ -40,7 +40,7 @@ class FakeCluster:
         self.alive = (1, 2)
         self.created: list[str] = []
 
-    async def look(self, topics: Sequence[str], *, ask_all: bool) -> ClusterView:
+    async def look(self, topics: Sequence[str], *, ask_all: bool, **_: float) -> ClusterView:
         assert ask_all
         return self._views.pop(0) if len(self._views) > 1 else self._views[0]
 

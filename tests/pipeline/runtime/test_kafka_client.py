@@ -96,6 +96,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     """Three brokers that answer."""
     made = Cluster(3)
     monkeypatch.setattr(kafka_client, "create_conn", made.connect)
+    monkeypatch.setattr(kafka_client, "_silent_until", {})
     return made
 
 
@@ -123,6 +124,24 @@ def test_bootstrap_does_not_wait_for_hung_servers(cluster: Cluster) -> None:
         client = await started()
         assert now() - begun <= 1.0
         await client.close()
+
+    virtually(scene())
+
+
+def test_a_hung_server_delays_only_one_client_of_a_process(cluster: Cluster) -> None:
+    """The later clients ask it last, and ask it first again after a while."""
+
+    async def scene() -> None:
+        cluster.brokers |= {1: False}
+        begun = now()
+        for _ in range(20):
+            await (await started()).close()
+        assert now() - begun <= 0.5
+        cluster.brokers |= {1: True, 2: False, 3: False}
+        await asyncio.sleep(60)
+        begun = now()
+        await (await started()).close()
+        assert now() - begun <= 1.0
 
     virtually(scene())
 

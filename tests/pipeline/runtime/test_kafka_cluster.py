@@ -143,6 +143,28 @@ def test_a_look_ends_in_time_and_finds_all_that_live(states: dict[int, str]) -> 
         assert brokers.opened == brokers.closed
 
 
+def test_a_broker_that_hangs_delays_no_look_once_it_is_fenced(brokers: Brokers) -> None:
+    """Before that, the look waits for it as long as the caller allows."""
+
+    async def run() -> tuple[list[float], list[bool]]:
+        loop = asyncio.get_running_loop()
+        durations, listed = [], []
+        async with cluster() as made:
+            await made.look(["calls"], ask_all=True)
+            brokers.states[1] = HANGS
+            for fenced in (frozenset[int](), frozenset({1})):
+                brokers.fenced = fenced
+                began = loop.time()
+                view = await made.look(["calls"], ask_all=True, others_s=0.7)
+                assert {2, 3} == set(view.answers)
+                durations.append(round(loop.time() - began, 1))
+                listed.append(1 in view.listed)
+        return durations, listed
+
+    assert ([0.7, 0.0], [True, False]) == virtually(run())
+    assert brokers.opened == brokers.closed
+
+
 def test_a_configured_server_that_hangs_delays_no_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first answer is enough: it lists the brokers that work."""
     brokers = use(Brokers({1: HANGS, 2: UP, 3: UP}, fenced=frozenset({1})), monkeypatch)

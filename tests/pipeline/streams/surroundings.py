@@ -57,13 +57,18 @@ NO_FAULT = Deed()
 
 
 class Hurried(Backlog):
-    """Whether records are of a backlog is what the test says."""
+    """Whether records are of a backlog, or read again after a restart, is set by the test."""
 
     on = False
+    reread = False
 
     def is_worked_off(self) -> bool:
         """So it is now."""
         return self.on
+
+    def is_reread(self) -> bool:
+        """Return what was set."""
+        return self.reread
 
 
 def transitions(

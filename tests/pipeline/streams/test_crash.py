@@ -3,6 +3,7 @@ tells the same once more, and nothing else."""
 
 import random
 from dataclasses import dataclass
+from itertools import groupby
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,13 +22,14 @@ COMINGS = st.lists(st.sampled_from(["comes", "leaves", None, None]), max_size=TI
 
 @dataclass
 class Killing:
-    """Kills the manager of a world after its step `at`, counted from now; from then on it reads its
-    topics in the order that `chance` has, and with `late` finds itself in a backlog until the next
-    tick."""
+    """Kills the manager of a world after its step `at`, counted from now. Its table lacks the last
+    `lost` steps. From then on it reads its topics in the order that `chance` has, and with `late`
+    finds itself in a backlog until the next tick."""
 
     at: int
     chance: random.Random
     late: bool
+    lost: int = 1
     done: bool = False
 
     def stepped(self, world: World) -> None:
@@ -35,7 +37,7 @@ class Killing:
         self.at -= 1
         if self.at == 0:
             self.done = True
-            world.crash(1, calls_first=self.chance.random() < 0.5)
+            world.crash(self.lost, calls_first=self.chance.random() < 0.5)
             world.hurried.on = self.late
 
     def source(self, waiting: list[str]) -> str | None:
@@ -109,6 +111,28 @@ def test_a_kill_changes_nothing(
 
     assert _decisions(calm) == _decisions(killed)
     assert _ran(killed) == _ran(calm) or (late and _ran(killed) < _ran(calm))
+    assert list(calm.sockets) == list(killed.sockets)
+
+
+@settings(max_examples=examples(500))
+@given(
+    changes=LIST_CHANGES,
+    comings=COMINGS,
+    at=st.integers(1, 60),
+    lost=st.integers(2, 9),
+    chance=st.randoms(use_true_random=False),
+)
+def test_a_kill_during_an_outage_of_the_changelog_splits_no_media_stream(
+    changes: list[int], comings: list[str | None], at: int, lost: int, chance: random.Random
+) -> None:
+    """All records are published, and the table lacks several steps: its partition had no leader.
+    The same media streams run. A decision of a tick may be published twice, with another time."""
+    calm, killed = (
+        _lived(changes, comings, Killing(when, chance, late=False, lost=lost)) for when in (0, at)
+    )
+
+    assert _decisions(calm) == [decision for decision, _ in groupby(_decisions(killed))]
+    assert _ran(killed) == _ran(calm)
     assert list(calm.sockets) == list(killed.sockets)
 
 

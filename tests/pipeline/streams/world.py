@@ -9,6 +9,7 @@ from agents.stream_manager import StreamsCore
 from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.streams import manager
 from pipeline.streams.names import stream_name
+from pipeline.streams.noting import Seen
 from schemas.records import (
     Call,
     CallStreams,
@@ -45,7 +46,7 @@ HISTORY = PolicyHistory.of([RecordingPolicy(1, 0, 0, (ANN,), True, True)])
 SOURCES = ("calls", "manager", "adapter", "g1", "g2")
 NO_MEDIA_MS = 5_000
 
-Record = manager.Seen | manager.Own
+Record = Seen | manager.Own
 
 
 @dataclass
@@ -79,6 +80,9 @@ class World(CallDouble):
         default_factory=lambda: {"g1": GatewayDouble(), "g2": GatewayDouble()}
     )
     made: int = 0
+    crashed_at: int = 0
+    settled: bool = True
+    """Whether a tick passed since the last crash: it is the first to settle what was only noted."""
 
     def __post_init__(self) -> None:
         self.core = StreamsCore(self.history, self.hurried)
@@ -95,8 +99,14 @@ class World(CallDouble):
             source = min(waiting, key=lambda s: self.coming[s][0][0], default=None)
         if source is None or source not in waiting:
             return False
-        self.handle(*self.coming[source].popleft())
+        at, record = self.coming[source].popleft()
+        self.hurried.reread = self._waits_since_crash()
+        self.handle(at, record)
         return True
+
+    def _waits_since_crash(self) -> bool:
+        """Return whether records wait that were on the topics when the manager crashed."""
+        return any(w and w[0][0] <= self.crashed_at for w in self.coming.values())
 
     def hear_all(self) -> None:
         """All that waits reaches it."""
@@ -118,6 +128,7 @@ class World(CallDouble):
     def tick(self, ms: int = 1_000) -> None:
         """Time passes; gateways that can say that they live, and end sockets without frames."""
         self.now += ms
+        self.hurried.reread, self.settled = False, True
         for name, gateway in self.gateways.items():
             if gateway.up and gateway.heard:
                 self._broadcast(GatewayAlive(name, gateway.epoch, self.now), self.now)
@@ -160,7 +171,10 @@ class World(CallDouble):
         self.core, self.changed = StreamsCore(self.history, self.hurried), True
         again = self.handled[position:]
         del self.handled[position:]
-        for at, record in sorted(again, key=lambda r: isinstance(r[1], Call) != calls_first):
+        self.crashed_at, self.settled = self.now, False
+        again.sort(key=lambda r: isinstance(r[1], Call) != calls_first)
+        for number, (at, record) in enumerate(again, 1):
+            self.hurried.reread = number < len(again) or self._waits_since_crash()
             self.handle(at, record)
 
     # Adapter and Twilio

@@ -235,3 +235,8 @@ def test_twilios_answer_about_a_leg_is_one_new_version() -> None:
     assert first.state == first.news
     assert ("+15550100", call.revision + 1) == (leg.facts["from"].value, first.news.revision)
     assert Applied(first.state) == apply_fetched(first.state, answer, T0 + 9_000)
+
+
+def test_an_event_of_an_unknown_call_finds_no_state() -> None:
+    """Nothing is forgotten first."""
+    assert Aged(None) == remaining(None, T0)

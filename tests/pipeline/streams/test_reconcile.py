@@ -279,3 +279,21 @@ def test_only_a_repeated_attempt_on_a_leg_that_was_streamed_expires_early() -> N
 
     lasting = [[c.expires_at - c.issued_at for c in world.issued] for world in (ringing, lost)]
     assert [[START_EXPIRY_MS, START_EXPIRY_MS]] * 2 == lasting
+
+
+def test_the_second_attempt_on_a_leg_that_was_streamed_expires_early() -> None:
+    """The leg has most likely hung up."""
+    world = wanted_call(seconds=20)
+    world.hang_up()
+    world.behave(60)
+    of_second = [c for c in world.issued if c.generation == 2]
+    lasting = {attempt_of(c): c.expires_at - c.issued_at for c in of_second}
+    assert (START_EXPIRY_MS, PROBE_EXPIRY_MS) == (lasting[1], lasting[2])
+
+
+def test_a_demand_begins_a_media_stream_unless_it_states_otherwise() -> None:
+    """One that must not begin starts nothing."""
+    demand = Demand(True, Reason("started: first", "first"), 1, call_sid=CUSTOMER_LEG)
+    _, commands = reconcile(unknown_call(TASK), demand, 1_000)
+    _, none = reconcile(unknown_call(TASK), replace(demand, begins=False), 1_000)
+    assert ([1], ()) == ([command.generation for command in commands], none)

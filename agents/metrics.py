@@ -17,7 +17,7 @@ CONTRADICTIONS = Counter(
     "Attributes of a task or worker that contradict their first value, which is kept",
     ["fact"],
 )
-CALLS_FORGOTTEN = Counter("flexcapture_tracker_forgotten_total", "Calls whose state was dropped")
+CALLS_FORGOTTEN = Counter("flexcapture_tracker_forgotten_total", "Call states that were dropped")
 IGNORED_CALLS = Counter(
     "flexcapture_tracker_ignored_calls",
     "Tasks with a call or a conference in a channel that FLEXCAPTURE_VOICE_CHANNELS does not name",
@@ -71,7 +71,7 @@ EMAILS_SHARED = Gauge(
 )
 POLICY_HELD_BACK = Gauge(
     "flexcapture_policy_held_back_entries",
-    "Entries whose removal from the monitored list is held back",
+    "Removals of entries from the monitored list that are held back",
 )
 POLICY_DIFFERS = Gauge(
     "flexcapture_policy_differs", "1 while the monitored list's file and the list in force differ"

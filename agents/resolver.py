@@ -14,7 +14,7 @@ from agents.faust_runner.core import Output, Refusal, Step
 from agents.faust_runner.role import RoleParts, RoleSpec
 from agents.faust_runner.runner import run_table_role
 from agents.metrics import EVENTS_LET_GO, EVENTS_RESOLVED
-from pipeline.calls.aliases import Resolved, TooManyWaiting, heard, taught, wakes_at
+from pipeline.calls.aliases import Resolved, TooManyWaiting, add_alias, resolve_event, wakes_at
 from pipeline.calls.cloud_events import known_callback
 from pipeline.calls.identities import with_sighting
 from pipeline.runtime.log_clock import log_clock
@@ -52,9 +52,9 @@ class ResolverCore:
             return Step(state)
         match record:
             case CallAlias():
-                return _step(taught(key, state, record, now))
+                return _step(add_alias(key, state, record, now))
             case CtiEvent(task_sid=None) if record.call_sid == key and known_callback(record.type):
-                found = heard(key, state, record, now)
+                found = resolve_event(key, state, record, now)
             case _:
                 return Step(state)
         if isinstance(found, TooManyWaiting):

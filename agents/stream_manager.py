@@ -83,13 +83,12 @@ class StreamsCore:
             return Step(state)
         match record:
             case MediaStreamOpened() | MediaStreamClosed():
-                self._gateways.heard(record.gateway, record.epoch)
+                self._gateways.note_alive(record.gateway, record.epoch)
             case CommandAnswered() | Call():
                 pass
             case RecordingDecided() | MediaStreamChanged():
-                if self._is_reread():
-                    self._early[key] = (*self._early.get(key, ()), record)
-                return self._step(key, self._with_own(state, record))
+                self._early[key] = (*self._early.get(key, ()), record)
+                return self._step(key, self._with_own(key, manager.Next(state)))
             case _:
                 return Step(state)
         return self._asked(key, state, record, now)
@@ -102,29 +101,36 @@ class StreamsCore:
         write their signs of life to `stream.events`."""
         match record:
             case GatewayStarted(gateway, epoch):
-                self._gateways.heard(gateway, epoch)
+                self._gateways.note_alive(gateway, epoch)
                 return self._asked(key, state, record, now)
             case GatewayAlive(gateway, epoch):
-                self._gateways.heard(gateway, epoch)
+                self._gateways.note_alive(gateway, epoch)
         return Step(state)
 
-    def _with_own(self, state: CallStreams | None, *records: manager.Own) -> manager.Next:
-        """Return the step for own records. Those that cannot be explained yet are tried again after
-        the next version of the call."""
-        outputs: tuple[manager.OutputRecord, ...] = ()
-        for record in sorted(records, key=lambda record: record.at):
+    def _with_own(self, key: str, following: manager.Next) -> manager.Next:
+        """Return the step with those own records that its state explains. The others are tried
+        again after the next version of the call, and for the last time once all is read."""
+        outputs, state = following.outputs, following.state
+        for record in sorted(self._early.get(key, ()), key=lambda record: record.at):
             if state is None:
                 break
             again = manager.on_own(
-                state, record, self._history, gateways=self._gateways, starts=self._starts
-            )
+                state, record, self._history,
+                gateways=self._gateways, starts=self._starts, reread=self._is_reread(),
+            )  # fmt: skip
             state, outputs = again.state, (*outputs, *again.outputs)
+        if not self._is_reread():
+            self._early.pop(key, None)
         return manager.Next(state, outputs)
 
     def on_tick(self, key: str, state: CallStreams, now: int) -> Step[CallStreams]:
         """Handle the passage of time."""
         if self.wants_broadcasts(state):
             self._gateways.ticked(now)
+        if key in self._early and not self._is_reread():
+            before = self._with_own(key, manager.Next(state))
+            if before.state is not state:
+                return self._step(key, before)
         following = manager.on_tick(
             state, self._history, now,
             gateways=self._gateways, hasty=self._is_hasty(), reread=self._is_reread(),
@@ -138,11 +144,8 @@ class StreamsCore:
             key, state, record, self._history, now,
             gateways=self._gateways, hasty=self._is_hasty(), reread=self._is_reread(),
         )  # fmt: skip
-        if isinstance(record, Call) and (early := self._early.get(key)):
-            own = self._with_own(following.state, *early)
-            following = manager.Next(own.state, (*following.outputs, *own.outputs))
-        if not self._is_reread():
-            self._early.pop(key, None)
+        if key in self._early and (isinstance(record, Call) or not self._is_reread()):
+            following = self._with_own(key, following)
         return self._step(key, following)
 
     def _step(self, key: str, following: manager.Next) -> Step[CallStreams]:

@@ -115,7 +115,7 @@ class TrackerCore:
         return tuple(found)
 
     def on_tick(self, key: str, state: Kept, now: int) -> Step[Kept]:
-        """Close a call whose end never came; forget a call that no event can reach any more."""
+        """Close a call that has had no end for too long; forget a call that no event can reach."""
         left = aged(state, now)
         return Step(left.state, _versions(key, left.versions))
 

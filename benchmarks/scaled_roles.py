@@ -1,4 +1,4 @@
-"""The roles on Kafka whose growth is measured: the backlog of each, its settings, its progress."""
+"""The roles on Kafka that are measured as they grow: backlog, settings and progress of each."""
 
 import shutil
 import sys

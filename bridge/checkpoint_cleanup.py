@@ -30,7 +30,7 @@ class Retirement:
     ) -> None:
         """Delete the checkpoints that are due. `listed`: all shards of the stream at `now` (ms).
         After a failed write, the next listing tries again."""
-        self._tell_of_others(incarnation.kinesis_stream)
+        self._log_other_streams(incarnation.kinesis_stream)
         known = self._known(incarnation.kinesis_stream)
         shards = {shard.shard_id for shard in listed} | {""}
         there = {
@@ -67,7 +67,7 @@ class Retirement:
                 log.log(40 if unread else 20, "checkpoint deleted", key=place.key, unread=unread)
                 await sender.send_and_wait(topic, None, place.key.encode())
 
-    def _tell_of_others(self, kinesis_stream: str) -> None:
+    def _log_other_streams(self, kinesis_stream: str) -> None:
         others = self._context.checkpoints.streams() - {kinesis_stream}
         if others != self._others:
             self._others = others

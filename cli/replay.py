@@ -18,7 +18,7 @@ from pipeline.runtime.telemetry import Health, set_up_logs
 from pipeline.times import rfc3339
 from schemas.topics import BRIDGE_CHECKPOINTS, CTI_EVENTS, DEAD_LETTERS
 
-TOLD_EVERY_S = 5.0
+REPORT_EVERY_S = 5.0
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
@@ -77,9 +77,9 @@ async def _replay(settings: Settings, job: Replay) -> bool:
         if job.begins_at >= clock.now():
             raise _still_to_come(job.begins_at)
         async with asyncio.TaskGroup() as group:
-            telling = group.create_task(_tell(job), name="progress")
+            progress = group.create_task(_report_progress(job), name="progress")
             is_done = await run_job(settings, health, stop, job, clock)
-            telling.cancel()
+            progress.cancel()
     return is_done
 
 
@@ -92,9 +92,9 @@ async def _check(settings: Settings) -> None:
         kinesis.close()
 
 
-async def _tell(job: Replay) -> None:
+async def _report_progress(job: Replay) -> None:
     while True:
-        await asyncio.sleep(TOLD_EVERY_S)
+        await asyncio.sleep(REPORT_EVERY_S)
         events, dead_letters = written()
         print_message(
             f"replay {job.name}, {_period(job)}: {job.progress()}; "

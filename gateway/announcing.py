@@ -32,7 +32,7 @@ class Announcer(Protocol):
         """Wait at most `seconds`. Return whether all records are acknowledged."""
 
     @property
-    def was_heard(self) -> bool:
+    def was_acknowledged(self) -> bool:
         """Whether Kafka has ever acknowledged a record."""
 
 
@@ -55,7 +55,7 @@ async def announced(
         if stop.is_set():
             return False
         tries += 1
-        if publisher.was_heard and tries >= ANNOUNCED_S:
+        if publisher.was_acknowledged and tries >= ANNOUNCED_S:
             log.warning("some partitions have not accepted the announcement: it is repeated later")
             return True
         if tries >= patience_s:

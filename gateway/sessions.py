@@ -117,11 +117,11 @@ class MediaSessions:
         how = self._carry_out(session, outputs) if outputs else None
         return how if session.observer is None else how or self._watch_test(session, now)
 
-    def heard(self, session: MediaSession, now: int) -> None:
+    def received_control(self, session: MediaSession, now: int) -> None:
         """Handle a ping or a pong."""
-        session.protocol.heard(now)
+        session.protocol.note_activity(now)
         if session.observer is not None:
-            session.observer.heard()
+            session.observer.received_control()
 
     def received_binary(self, session: MediaSession, now: int) -> CloseSocket | SendPing | None:
         """Handle a binary message, which Twilio never sends. Return how to close the socket."""
@@ -214,7 +214,7 @@ class MediaSessions:
                 # A small batch might still fit, but must not overtake the dropped ones' record.
                 self._drop(session, batch, key)
                 return
-            self._tell_dropped(session, key)
+            self._publish_dropped(session, key)
         if not self._publisher.publish(self._media_topic, key, batch, droppable=True):
             self._drop(session, batch, key)
 
@@ -223,13 +223,13 @@ class MediaSessions:
         BATCHES_DROPPED.labels(reason).inc()
         session.batches_dropped += 1
         if session.dropped is not None and session.dropped.reason != reason:
-            self._tell_dropped(session, key)
+            self._publish_dropped(session, key)
         if session.dropped is None:
             session.dropped = Dropped(batch, reason)
         else:
             session.dropped.add(batch)
 
-    def _tell_dropped(self, session: MediaSession, key: bytes) -> None:
+    def _publish_dropped(self, session: MediaSession, key: bytes) -> None:
         """Publish the record of the dropped batches, in their place: before any later record of the
         media stream."""
         if session.dropped is not None:
@@ -237,7 +237,7 @@ class MediaSessions:
             session.dropped = None
 
     def _end(self, session: MediaSession, closed: MediaStreamClosed) -> None:
-        self._tell_dropped(session, closed.task_sid.encode())
+        self._publish_dropped(session, closed.task_sid.encode())
         if session.batches_dropped:
             dropped = f"{session.batches_dropped} batches dropped: {self._publisher.why_full}"
             closed = replace(closed, detail="; ".join(filter(None, (closed.detail, dropped))))

@@ -127,7 +127,7 @@ def decode_as_written(data: bytes) -> tuple[str, dict[str, Any]]:
 
 
 _SHARED = frozenset({"Reservation", "Transfer", "Leg", "ReportedStream"})
-"""Record types whose objects are mostly shared by consecutive versions of a call."""
+"""Record types with objects that consecutive versions of a call mostly share."""
 _WRITE_BY = {
     name: (_HEADER.pack(0, schema_id), writer_of(json.loads(schema_text(name)), _SHARED))
     for name, schema_id in SCHEMA_IDS.items()

@@ -1,7 +1,7 @@
 """The accounts at Twilio, and which credentials open which of them. Pure.
 
-The auth token of an account that owns subaccounts opens their resources in the 2010 API, whose
-paths name the account. The other APIs answer for the account of the credentials. An API key opens
+The auth token of an account that owns subaccounts opens their resources in the 2010 API, which has
+the account in its paths. The other APIs answer for the account of the credentials. An API key opens
 its own account only.
 """
 
@@ -36,7 +36,7 @@ class TwilioAccounts:
     parent: AccountKeys | None = None
 
     def asked(self, authorization: str, stated: str | None, path: str) -> str:
-        """Return the SID of the account whose resources a request is about. `stated`: the account
+        """Return the SID of the account that a request is about. `stated`: the account
         that the path names; None: the API's paths name none. Raise `ApiError`."""
         user, password = _basic(authorization)
         for account in filter(None, (self.own, self.parent)):

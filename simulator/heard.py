@@ -1,8 +1,8 @@
 """For how long media streams were heard, by the clock and by their media. Pure.
 
 On a busy machine the simulator sends late. When the media stream then ends, the rest is never sent,
-and cannot be in any recording. The product stops late there, too, and withholds what it receives
-2 s or more after its decision to stop.
+and cannot be in any recording. The product stops late there, too, and withholds the audio that it
+receives 2 s or more after its decision to stop.
 """
 
 from collections.abc import Iterable, Sequence

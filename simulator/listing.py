@@ -1,4 +1,4 @@
-"""The filters of Twilio's lists: dates, times and statuses, refused where Twilio refuses them."""
+"""The filters of Twilio's lists: dates, times and statuses, refused if Twilio refuses them."""
 
 import re
 from collections.abc import Mapping

@@ -92,8 +92,8 @@ class RecordedConferences:
         return None
 
     def channels(self, recording: ConferenceRecording) -> tuple[bytes, bytes]:
-        """Return the mu-law samples of the first participant and of everyone else. What was made
-        once is kept."""
+        """Return the mu-law samples of the first participant and of everyone else. The result is
+        cached."""
         name = (recording.sid, recording.ended_at)
         if name not in self._made:
             self._made[name] = self._channels(recording)

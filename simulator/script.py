@@ -165,7 +165,7 @@ class Expectation:
     `most_requests`: how many REST requests about the task Twilio may get within 20 s of the first
     one; None: any number. `foreign_leg`: the leg of another call, which the task names: a media
     stream of it must be stopped at once, and nothing of it may be heard. `is_recovered`: no media
-    stream can run, and what must be recorded must be fetched from Twilio's own recording.
+    stream can run, and the required audio must be fetched from Twilio's own recording.
     `is_undelivered`: the reason is that no event of the call is ever delivered."""
 
     direction: str

@@ -77,10 +77,10 @@ class Stage:
         """Add `action` at the present time."""
         self.steps.append(ScriptStep(self.now, action))
 
-    def later(self, milliseconds: int, deed: Callable[[], None]) -> None:
-        """Run `deed`, whose steps happen some time from now. The cursor stays."""
+    def later(self, milliseconds: int, action: Callable[[], None]) -> None:
+        """Run `action`; its steps happen some time from now. The cursor stays."""
         now, self.now = self.now, self.now + milliseconds
-        deed()
+        action()
         self.now = now
 
     def leg(self, status: LegStatus, ends: DialledEnds, call_sid: str | None = None) -> str:

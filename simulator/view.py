@@ -99,7 +99,7 @@ def result_table(played: Sequence[Played], width: int) -> Table:
     and `there`: the time from the end of the call until contact and audio were available.
     """
     wide = width >= WIDE
-    table = Table(title="What came of the calls", box=SIMPLE_HEAD, pad_edge=False, expand=True)
+    table = Table(title="Results of the calls", box=SIMPLE_HEAD, pad_edge=False, expand=True)
     table.add_column("call", no_wrap=True, ratio=1)
     for name in ("outcome", "recorded"):
         table.add_column(name, no_wrap=True)

@@ -192,7 +192,7 @@ class World:
         self._note(now)
 
     def _note(self, now: int) -> None:
-        """Note what is audible in each conference, if that has changed."""
+        """Note the audible voices of each conference, if they have changed."""
         for conference in self.conferences.values():
             voices = tuple(
                 (p.call_sid, p.voice)

@@ -15,7 +15,7 @@ PEM = serialization.Encoding.PEM
 
 @dataclass(frozen=True, slots=True)
 class TestAuthority:
-    """`directory`: where the files are; `ca_file`: what clients trust."""
+    """`directory`: of the files; `ca_file`: for clients to trust."""
 
     __test__ = False
 

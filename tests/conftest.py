@@ -152,7 +152,7 @@ SLOW_FILES = ("test_up.py", "test_acls.py", "test_start.py", "test_broker_outage
 """Test modules in `integration` that start many processes, or brokers of their own."""
 PIPELINES, CLUSTERS = "whole pipelines", "clusters"
 NO_PIPELINES = ("model", "chaos_day", "chaos_bridge", "chaos_derive", "chaos_lander")
-"""Directories in `system` whose tests run single roles, or none."""
+"""Directories in `system` with tests that run a single role or none."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 MEMORY = Path("/dev/shm")
 LEAST_FREE_BYTES = 6 << 30
-"""A run needs less; what it keeps is memory that its processes lack."""
+"""A run needs less; kept files use memory that its processes need."""
 
 
 def memory_directory(

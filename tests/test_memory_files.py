@@ -1,4 +1,4 @@
-"""Where the files of tests are."""
+"""The directories of files that tests write."""
 
 from pathlib import Path
 

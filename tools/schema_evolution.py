@@ -81,8 +81,8 @@ def _parent(path: str) -> str:
 
 
 def _form(kind: Any) -> Any:
-    """Return a type without what may change: documentation, and the fields of records, which have
-    paths of their own. Logical types, symbols with their order, and names stay."""
+    """Return a type without the parts that may change: documentation, and the fields of records,
+    which have paths of their own. Logical types, symbols with their order, and names stay."""
     if isinstance(kind, str):
         return kind.removeprefix("flexcapture.")
     if isinstance(kind, list):

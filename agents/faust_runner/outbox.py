@@ -141,7 +141,7 @@ class Outbox:
     def abandon(self, reason: BaseException) -> None:
         """Report nothing as safe from now on."""
         self._failure = self._failure or reason
-        self._tell()
+        self._wake_waiters()
 
     async def run(self) -> None:
         """Write changes until cancelled. Raise what the sender raises."""
@@ -170,9 +170,9 @@ class Outbox:
         self._unsafe.subtract(change.partition for change in changes)
         self._unsafe += Counter()  # drops the zeros
         self._pending = self._unsafe.total()
-        self._tell()
+        self._wake_waiters()
 
-    def _tell(self) -> None:
+    def _wake_waiters(self) -> None:
         # Wakes only the tasks that wait now.
         self._moved.set()
         self._moved.clear()
@@ -221,7 +221,7 @@ class Outbox:
             changes, written = tuple(lane), ()
             lane.clear()
         del self._lanes[partition]
-        self._tell()
+        self._wake_waiters()
         log.info("Kafka accepts the partition's records again", partition=partition)
 
     async def _send_states(self, changes: Sequence[Change]) -> list[tuple[Change, Sent | None]]:

@@ -1,8 +1,9 @@
 """The reconciler: compares periods as they become due.
 
-The periods are shared through the consumer group `reconciler`: a process compares those whose names
-belong to its partitions of `reconciliation.windows`. A period that is done has a record there. A
-process that is killed in the middle of a period leaves no record, so another one compares it again.
+The periods are shared through the consumer group `reconciler`: by its name, a period belongs to a
+partition of `reconciliation.windows`, and so to a process. A period that is done has a record
+there. A process that is killed in the middle of a period leaves no record, so another one compares
+it again.
 """
 
 import asyncio

@@ -65,7 +65,7 @@ class Order:
 @dataclass(frozen=True, slots=True)
 class StoredAudio:
     """A stored recording to announce, and the confidence of its alignment. `is_new`: it was stored
-    by this order, and not by an earlier one whose result was lost."""
+    by this order, and not by an earlier one with a lost result."""
 
     announcement: RecordingCompleted
     confidence: str

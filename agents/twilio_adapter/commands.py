@@ -206,7 +206,7 @@ class Commands:
                 if not repeated and is_outcome_known(error.status):
                     self._knowledge.refused(command, leg)
                 raise
-            # A media stream of this name exists: ours, from a request whose answer was lost. If it
+            # A media stream of this name exists: ours, from a request with a lost answer. If it
             # is alive, a gateway will report it.
             effort.believed(ALREADY_STARTED, error)
             sid = None

@@ -19,7 +19,7 @@ class NoTurn(Exception):
 
 
 class Caller(Protocol):
-    """The command on whose behalf a request is sent. `probes`: how many probes it has sent."""
+    """The command that a request is sent for. `probes`: how many probes it has sent."""
 
     probes: int
 

@@ -17,7 +17,7 @@ SECOND_S = 2.0
 FREED_S = 0.5
 CLOSE_S = 16.0
 """A gateway ends the media stream of a test call that is silent for 12 s."""
-TOLD_S = 3.0
+REPORTED_WITHIN_S = 3.0
 DOCUMENT_S = 60.0
 OVER = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 RINGING, IN_PROGRESS = "ringing", "in-progress"
@@ -155,7 +155,7 @@ class CheckCall:
             return
         await self._tap.until(self._is_closed, CLOSE_S)
         seen.stop_after_end = await self._stopped(1, seen.first)
-        await self._tap.until(lambda: len(seen.observed) >= len(seen.closed) > 0, TOLD_S)
+        await self._tap.until(lambda: len(seen.observed) >= len(seen.closed) > 0, REPORTED_WITHIN_S)
 
     def _is_closed(self) -> bool:
         return len(self._seen.closed) >= len(self._seen.opened)

@@ -96,7 +96,7 @@ class StreamObserver:
         track = self._tracks.setdefault(frame.track, _Track())
         track.add(frame.timestamp, whole_number(frame.chunk) or 0)
 
-    def heard(self) -> None:
+    def received_control(self) -> None:
         """Note that a ping or a pong arrived."""
         self._pongs += self._is_pinged
         self._is_pinged = False

@@ -1,6 +1,6 @@
 """One Media Streams socket, without the socket (Sans-I/O).
 
-The shell passes in text messages (`receive`), control frames (`heard`), the passing of time
+The shell passes in text messages (`receive`), control frames (`note_activity`), the passing of time
 (`tick`) and the loss of the socket (`lost`). Each method returns the actions to carry out, in
 order: records to publish under the call's key, `SendPing`, and `CloseSocket`. After `CloseSocket`
 no method returns any action. No method raises.
@@ -86,7 +86,7 @@ class MediaSocket:
         self._ticket = ticket
         self._last_numbers: LastNumbers = {} if last_numbers is None else last_numbers
         self._opened_at = now
-        self._heard_at = now
+        self._active_at = now
         self._pinged_at: int | None = None
         self._ticked_at = now
         self._batcher: Batcher | None = None
@@ -99,7 +99,7 @@ class MediaSocket:
         """Handle text messages that arrived at `now` (ms, the gateway's log clock)."""
         if self.state is SocketState.DONE:
             return ()
-        self.heard(now)
+        self.note_activity(now)
         batcher = self._batcher
         outputs: list[Output] = [] if batcher is None else list(batcher.tick(now))
         for text in texts:
@@ -126,9 +126,9 @@ class MediaSocket:
             return self.violated("no start", now)
         return ()
 
-    def heard(self, now: int) -> None:
+    def note_activity(self, now: int) -> None:
         """Note a sign of life. The shell also calls this for pings and pongs."""
-        self._heard_at, self._pinged_at = now, None
+        self._active_at, self._pinged_at = now, None
 
     def not_to_be_recorded(self, now: int, reason: str) -> Sequence[Output]:
         """End the media stream, because a decision with this reason says not to record its call."""
@@ -182,16 +182,16 @@ class MediaSocket:
         """Ping a media stream that sent nothing for too long while ticks were regular. End it if
         the ping is not answered."""
         if not 0 <= now - self._ticked_at <= STALLED_MS:
-            self.heard(now)
+            self.note_activity(now)
         self._ticked_at = now
         if self._pinged_at is None:
-            if now - self._heard_at < NO_MEDIA_MS:
+            if now - self._active_at < NO_MEDIA_MS:
                 return ()
             self._pinged_at = now
             return (SendPing(),)
         if now - self._pinged_at < NO_MEDIA_MS:
             return ()
-        silence = f"nothing for {(now - self._heard_at) // 1000} s, and no answer to a ping"
+        silence = f"nothing for {(now - self._active_at) // 1000} s, and no answer to a ping"
         outputs = self._ended(now, "no-media", silence)
         self.state = SocketState.DONE
         return (*outputs, CloseSocket(INTERNAL_ERROR, "no media"))
@@ -247,7 +247,7 @@ class MediaSocket:
         self._identity, self.state = who, SocketState.RUNNING
         self._batcher = Batcher(who, last_number=last, sequence=start.sequence)
         self._ticked_at = now
-        self.heard(now)
+        self.note_activity(now)
         return _opened(who, now)
 
     def _ended(self, now: int, reason: str, detail: str) -> list[Output]:

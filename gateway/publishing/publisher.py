@@ -96,7 +96,7 @@ class Publisher:
         return self._clock() - (self._writer.acknowledged_at or self._begun_at)
 
     @property
-    def was_heard(self) -> bool:
+    def was_acknowledged(self) -> bool:
         """Whether Kafka has ever acknowledged a record."""
         return self._writer.acknowledged_at is not None
 

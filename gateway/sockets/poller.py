@@ -109,9 +109,9 @@ class Sockets:
     def _received(self, connection: SocketConnection, texts: list[bytes], now: int) -> None:
         session, websocket = connection.session, connection.websocket
         assert session is not None
-        if websocket.heard:
-            websocket.heard = False
-            self._sessions.heard(session, now)
+        if websocket.was_control:
+            websocket.was_control = False
+            self._sessions.received_control(session, now)
         how = self._sessions.receive(session, texts, now) if texts else None
         if how is None and websocket.was_binary and connection.closing_at is None:
             how = self._sessions.received_binary(session, now)

@@ -48,11 +48,11 @@ class WebSocket:
     """The server's side of one connection.
 
     `request`: the handshake, once it is complete; call `answer` then. `was_binary`: the peer sent a
-    binary message; no text after it is returned. `heard`: a ping or pong came; the caller clears
-    it. After `receive`, `answer`, `ping` and `close`, send the bytes that `to_send` returns.
+    binary message; no text after it is returned. `was_control`: a ping or pong arrived; the caller
+    clears it. After `receive`, `answer`, `ping` and `close`, send the bytes that `to_send` returns.
     """
 
-    __slots__ = ("_parts", "_protocol", "_rest", "heard", "phase", "request", "was_binary")
+    __slots__ = ("_parts", "_protocol", "_rest", "phase", "request", "was_binary", "was_control")
 
     def __init__(self) -> None:
         self._protocol = ServerProtocol(max_size=MAX_MESSAGE_BYTES, logger=_QUIET)
@@ -61,7 +61,7 @@ class WebSocket:
         self.request: Request | None = None
         self.phase = Phase.HANDSHAKE
         self.was_binary = False
-        self.heard = False
+        self.was_control = False
 
     def receive(self, data: bytes) -> list[bytes]:
         """Handle received bytes. Return the text messages that are now complete."""
@@ -156,7 +156,7 @@ class WebSocket:
         elif frame.opcode is TEXT:
             self._parts = []
         elif frame.opcode is not CONT:  # pings are answered, a close is echoed
-            self.heard |= frame.opcode is not CLOSE
+            self.was_control |= frame.opcode is not CLOSE
             return
         if self._parts is not None:
             self._parts.append(bytes(frame.data))

@@ -128,7 +128,7 @@ class Child:
             if stop.is_set():
                 return
             failures, delay = restart_after(failures, loop.time() - began)
-            self._tell(status, failures, delay)
+            self._log_exit(status, failures, delay)
             with suppress(TimeoutError):
                 async with asyncio.timeout(delay):
                     await stop.wait()
@@ -205,7 +205,7 @@ class Child:
             with suppress(ProcessLookupError):
                 process.terminate()
 
-    def _tell(self, status: int, failures: int, delay: float) -> None:
+    def _log_exit(self, status: int, failures: int, delay: float) -> None:
         how = (
             f"was killed by {signal.Signals(-status).name}"
             if status < 0

@@ -1,8 +1,9 @@
 """The task that a call leg belongs to, and the events of legs without a known task.
 
-A call names its legs (`learned`). A state is kept for each leg (`heard`, `taught`): its task once
-that is known, and until then the events that wait for it. In any order and with any repetition, the
-same events are returned under the task, except for those that wait too long or exceed a limit.
+A call names its legs (`learned`). A state is kept for each leg (`resolve_event`, `add_alias`): its
+task once that is known, and until then the events that wait for it. In any order and with any
+repetition, the same events are returned under the task, except for those that wait too long or
+exceed a limit.
 
 Attributes can name a leg of another call, so several tasks may name one leg. Each of them gets the
 leg's events, so that no task takes them from another, and each is informed of the others. The
@@ -80,7 +81,7 @@ class TooManyWaiting:
     waiting: int
 
 
-def heard(
+def resolve_event(
     call_sid: str, state: CallAliasState | None, event: CtiEvent, now: int
 ) -> Resolved | TooManyWaiting:
     """Handle an event of the leg at `now` (ms)."""
@@ -97,7 +98,7 @@ def heard(
     return Resolved(replace(known, waiting=(*known.waiting, data)))
 
 
-def taught(call_sid: str, state: CallAliasState | None, alias: CallAlias, now: int) -> Resolved:
+def add_alias(call_sid: str, state: CallAliasState | None, alias: CallAlias, now: int) -> Resolved:
     """Note, at `now` (ms), that a task named the leg, or that Twilio showed it in the task's
     conference. Of the further tasks that name it, the first `MAX_OTHERS` are kept, and of the tasks
     with the leg in their conference the latest `MAX_LISTED`."""

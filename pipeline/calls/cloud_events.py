@@ -20,8 +20,8 @@ AGGREGATED = b"\xf3\x89\x9a\xc2"
 aggregation-format.md). They are not unpacked: Twilio writes none (docs/decisions/0003)."""
 
 _AGGREGATED_DETAIL = (
-    "several records in one, as the Kinesis Producer Library packs them: whoever puts them must "
-    "switch its aggregation off (AggregationEnabled=false)"
+    "several records in one, as the Kinesis Producer Library packs them: the producer must switch "
+    "its aggregation off (AggregationEnabled=false)"
 )
 
 TEST_EVENT = "com.twilio.eventstreams.test-event"

@@ -11,9 +11,9 @@ from schemas.records import Call, Leg
 
 @dataclass(frozen=True, slots=True)
 class Contested:
-    """Other tasks with the same leg. `listed`: tasks in whose conference Twilio showed the leg, the
-    latest first; `named`: tasks with attributes that name it; `listed_at`: when Twilio showed it in
-    the latest of those conferences (ms), or 0."""
+    """Other tasks with the same leg. `listed`: tasks with the leg in their conference, as Twilio
+    showed it, the latest first; `named`: tasks with attributes that name it; `listed_at`: when
+    Twilio showed it in the latest of those conferences (ms), or 0."""
 
     listed: tuple[str, ...] = ()
     named: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ Evidence, strongest first (docs/decisions/0023). The first that applies decides:
 2. the SID that the task named before a worker was requested: the customer;
 3. the person's end of the leg (`ends`): the customer's number or address, or the worker's own;
 4. the label `customer`, unless the leg joined while customer and worker were both present, or is at
-   another end than the customer, whose own leg is known;
+   another end than the customer, and the customer's own leg is known;
 5. a label that names a worker;
 6. a SID that the task named as the worker's, or the label `worker` or `agent`;
 7. a Flex client: some worker or, if it joined muted, a supervisor;

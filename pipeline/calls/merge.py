@@ -38,7 +38,7 @@ LONGEST_MS = 24 * 60 * 60 * 1000
 """The longest duration of a call (ms)."""
 
 SWEEP = "flexcapture.sweep"
-"""The cause of the version that closes a call whose end never came."""
+"""The cause of the version that closes a call without an end."""
 
 
 @dataclass(frozen=True, slots=True)

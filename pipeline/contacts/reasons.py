@@ -14,7 +14,7 @@ Of the causes that fit a gap, the first of this list is its reason:
 5. `late-start`: a recording follows the gap, so its start took long.
 6. `twilio-refused`: a start was refused as already running, and no media stream followed.
 7. `never-reached-gateway`: a media stream was started and ended, and no gateway reported it. It may
-   have been stopped before the stream manager could tell.
+   have been stopped before the stream manager could report it.
 8. `unknown`.
 
 A cause belongs to the last gap that began before it. If a recording follows the gap, the cause must

@@ -65,7 +65,7 @@ class LogDiffers(Exception):
 class Partition:
     """The records of one partition that have been read and not landed yet.
 
-    - `start`: where the next file begins.
+    - `start`: the first offset of the next file.
     - `claimed`: the day of the next file, if a lander has claimed it; None: the day of its first
       record.
     - `now`: the time (s, of any monotonic clock), here and in all methods.

@@ -49,7 +49,7 @@ class TimelineState:
 class Placed:
     """`run`'s frames belong to the audio, after `silence` samples of silence.
 
-    `at`: the sample at which the first frame begins. `offset`: where its bytes begin in the run
+    `at`: the sample at which the first frame begins. `offset`: of its first byte in the run
     given to `Timeline.place`. `lost`: frames missing before it; 0 for the first of a track.
     """
 

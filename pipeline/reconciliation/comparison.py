@@ -26,7 +26,7 @@ class ListedTask:
 
 @dataclass(frozen=True, slots=True)
 class KnownTask:
-    """The known state of a task. `accepted`: reservations whose acceptance is known; `is_over`:
+    """The known state of a task. `accepted`: reservations known to be accepted; `is_over`:
     whether its end is known; `is_unanswered`: whether it is an outbound call of a monitored agent
     that was not answered as far as events show; `evidence`: earlier findings."""
 

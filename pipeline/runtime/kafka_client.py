@@ -253,7 +253,7 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
         waiting = _Waiting(self, node_id, group, request)
         try:
             return await super().send(node_id, request, group=group)
-        except KeyError as error:  # too late, and aiokafka cannot close what is closed already
+        except KeyError as error:  # too late: aiokafka has closed the connection already
             raise RequestTimedOutError from error
         finally:
             waiting.handle.cancel()

@@ -19,17 +19,17 @@ FORGET_MS = 60 * 60_000
 
 
 class Fate(Enum):
-    """What is known about the process of a gateway that had a certain epoch."""
+    """The known state of the gateway process that had a certain epoch."""
 
-    ALIVE = "heard lately"
-    UNKNOWN = "not heard, but not for long enough to tell"
-    SILENT = "not heard for too long"
-    REPLACED = "a later life of it was heard"
-    STALE = "a later life of it had been heard before it took the media stream"
+    ALIVE = "sent a sign of life lately"
+    UNKNOWN = "no sign of life, but not for long enough to conclude anything"
+    SILENT = "no sign of life for too long"
+    REPLACED = "a process with a later epoch sent a sign of life"
+    STALE = "a later epoch was known before the media stream was accepted"
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
+class _LastSign:
     epoch: int
     at: int
     epoch_since: int
@@ -45,7 +45,7 @@ class Gateways:
     def __init__(self, steady_since: int | None = None) -> None:
         self.steady_since = steady_since
         self._now = 0
-        self._heard: dict[str, _Heard] = {}
+        self._last_signs: dict[str, _LastSign] = {}
 
     def ticked(self, now: int) -> None:
         """Note a tick with that time. Ticks of different partitions may come in any order."""
@@ -53,23 +53,23 @@ class Gateways:
             self.steady_since = now
         self._now = max(self._now, now)
 
-    def heard(self, gateway: str, epoch: int) -> None:
+    def note_alive(self, gateway: str, epoch: int) -> None:
         """Note a sign of life of the gateway in that epoch."""
-        before = self._heard.get(gateway)
+        before = self._last_signs.get(gateway)
         if before is None:
             since = self._now - FORGET_MS
-            self._heard = {name: h for name, h in self._heard.items() if h.at >= since}
+            self._last_signs = {name: s for name, s in self._last_signs.items() if s.at >= since}
         if before is None or epoch > before.epoch:
-            self._heard[gateway] = _Heard(epoch, self._now, self._now)
+            self._last_signs[gateway] = _LastSign(epoch, self._now, self._now)
         else:
-            self._heard[gateway] = replace(before, at=self._now)
+            self._last_signs[gateway] = replace(before, at=self._now)
 
     def fate(self, gateway: str, epoch: int, since: int | None = None) -> Fate:
         """Return the fate of the gateway process with that epoch, which accepted a media stream at
         `since` (ms; None: not known). A process ends when a greater epoch of its name begins. If
-        the media stream was accepted after the greater epoch was heard, its gateway is alive
-        nevertheless: two processes share a name, or epochs decreased."""
-        known = self._heard.get(gateway)
+        the media stream was accepted after the first sign of life with the greater epoch, its
+        gateway is alive nevertheless: two processes share a name, or epochs decreased."""
+        known = self._last_signs.get(gateway)
         if known is not None and known.epoch > epoch:
             is_stale = since is not None and since > known.epoch_since + STALE_AFTER_MS
             return Fate.STALE if is_stale else Fate.REPLACED

@@ -128,16 +128,17 @@ def on_own(
     *,
     gateways: Gateways | None = None,
     starts: bool = True,
+    reread: bool = False,
 ) -> Next:
     """Handle one of the manager's own records when it is read back. It matters only after a crash
     between publishing it and keeping the state. Records that led to it are delivered again, but
     ticks are not. So compute the step of a tick at the record's time; if its result differs, a
-    record led to the published one. `gateways`: as in `on_record`. Starts are allowed, unless
-    `starts` is False."""
+    record led to the published one. `gateways`, `reread`: as in `on_record`. Starts are allowed,
+    unless `starts` is False."""
     if record.at > state.seen_at:
         again = on_tick(state, history, record.at, gateways=gateways, hasty=not starts)
         return again if _is_output(record, again.outputs) else Next(state)
-    if _is_lost_beginning(state, record):
+    if not reread and _is_lost_beginning(state, record):
         # A later version of the call was read first, but the decision must still end.
         after = replace(state, decision=RecordingDecision.RECORD)
         return _settled(state, after, history, state.seen_at, gateways, hasty=True)

@@ -6,7 +6,7 @@ gateway. `phase` says which event is awaited, and `due_at` until when:
 
     sent         a command is out; unanswered at `due_at`: repeat it
     repeated     the same command is out a second time; unanswered: the next attempt
-    answered     Twilio took the command, and no gateway has reported what it leads to. Until
+    answered     Twilio took the command, and no gateway has reported the result. Until
                  `due_at` a start must have: else it failed; a stop: else it is sent again
     backing-off  the command failed; at `due_at`: the next attempt
     quiet        nothing is waited for

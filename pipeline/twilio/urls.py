@@ -1,4 +1,4 @@
-"""URLs of Twilio's REST APIs, and where requests to them are sent. Pure.
+"""URLs of Twilio's REST APIs, and the hosts that requests to them are sent to. Pure.
 
 With a base URL, requests to every API are sent there: paths of `api.twilio.com` unchanged, those of
 another host after the first label of its name (`https://events.twilio.com/v1/Sinks` becomes

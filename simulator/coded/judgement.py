@@ -15,7 +15,7 @@ class Judgement:
     - `unread`: it must not be heard, and the gateway did not read it, because it had closed the
       socket or was killed
     - `in_gap`: lost with a gateway that died, in a gap of the contact or after the call
-    - `untold`: unaccounted for
+    - `unaccounted`: unaccounted for
 
     `silent`: frames that were never created, by the reason in the manifest. `strange`: misplaced
     frames in the audio, by the kind of mistake. `lost_at_end`: frames after the last recorded one,
@@ -29,7 +29,7 @@ class Judgement:
     unread: int = 0
     in_gap: int = 0
     silent: Counter[str] = field(default_factory=Counter)
-    untold: int = 0
+    unaccounted: int = 0
     strange: Counter[str] = field(default_factory=Counter)
     lost_at_end: int = 0
     wrong: list[str] = field(default_factory=list)
@@ -46,7 +46,7 @@ def total(judgements: Sequence[Judgement]) -> Judgement:
         sums.unread += one.unread
         sums.in_gap += one.in_gap
         sums.silent += one.silent
-        sums.untold += one.untold
+        sums.unaccounted += one.unaccounted
         sums.strange += one.strange
         sums.lost_at_end = max(sums.lost_at_end, one.lost_at_end)
         sums.wrong += one.wrong

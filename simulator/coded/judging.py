@@ -84,7 +84,7 @@ def judge(
     try:
         wav = read_wav(audio)
     except NotWav as error:
-        judgement.untold = judgement.sent
+        judgement.unaccounted = judgement.sent
         wrong.append(f"audio: {error}")
         return judgement
     form = (wav.encoding, wav.channels, wav.sample_rate, wav.bits)
@@ -105,8 +105,8 @@ def judge(
         _judge_manifest(judgement, name, found[name], claims[name].track)
         wrong += heard_too_late(found[name].heard_at, spans)
     wrong += _counts(judgement, recording, manifest, found)
-    if judgement.untold:
-        wrong.append(f"{judgement.untold} frames are neither recorded nor listed as lost")
+    if judgement.unaccounted:
+        wrong.append(f"{judgement.unaccounted} frames are neither recorded nor listed as lost")
     return judgement
 
 
@@ -197,7 +197,7 @@ def _judge_missing(
         elif claims.has_died and _is_in_gap(coded.sent_at(number), claims.gaps):
             judgement.in_gap += 1
         else:
-            judgement.untold += 1
+            judgement.unaccounted += 1
         at_end += sent.timestamp * 8 >= len(found.track.audio) - 80
     judgement.withheld += len(withheld_at)
     judgement.wrong += withheld_too_early(withheld_at, spans)
@@ -271,6 +271,6 @@ def _compared(what: str, expected: object, actual: object) -> list[str]:
 
 def without_recording(coded: CodedStream) -> Judgement:
     """Return the result for a media stream without a complete recording."""
-    judgement = Judgement(sent=coded.frames, untold=coded.frames)
+    judgement = Judgement(sent=coded.frames, unaccounted=coded.frames)
     judgement.wrong.append(f"no complete recording; {coded.frames} frames were sent")
     return judgement

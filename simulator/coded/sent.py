@@ -27,7 +27,7 @@ class CodedStream:
     """A media stream and its turns of 20 ms.
 
     `number`: of the media stream in the run; `turns`: how many there were; `thrown_away`: the turns
-    whose frames were dropped because the socket was full; `line`: the faults of the call's media;
+    with frames dropped because the socket was full; `line`: the faults of the call's media;
     `began_at`: the time of turn 0 (ms since the epoch); `over`: set when the socket is closed;
     `turned_at`: the time of each turn, by `time.monotonic`; `closed_at`: when the other side closed
     the socket, likewise.

@@ -5,7 +5,7 @@ from schemas.records import ContactState
 from tests.pipeline.contacts.records import call, reservation
 
 ANN = call(reservation(1, "ann", created=1_000, accepted=2_000))
-"""Ann, who is on the list, is on the call."""
+"""Ann is on the monitored list and on the call."""
 LEFT = call(
     reservation(1, "ann", created=1_000, accepted=2_000, wrapup=30_000),
     revision=2,

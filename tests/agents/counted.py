@@ -1,4 +1,4 @@
-"""A core whose steps are counted, as the runner counts them."""
+"""A core with its steps counted in the same way as by the runner."""
 
 from typing import Any
 

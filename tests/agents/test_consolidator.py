@@ -113,8 +113,8 @@ def test_a_contact_is_forgotten_when_nothing_more_can_come() -> None:
     assert Step(None) == core.on_tick(TASK, over, NOON + KEPT_MS)
     waiting = state_of(core.on_record(TASK, over, opened(1), NOON))
     assert Step(waiting) == core.on_tick(TASK, waiting, NOON + KEPT_MS)
-    whole = state_of(core.on_record(TASK, waiting, completed(1, 0, 9), NOON))
-    assert Step(None) == core.on_tick(TASK, whole, NOON + KEPT_MS)
+    complete = state_of(core.on_record(TASK, waiting, completed(1, 0, 9), NOON))
+    assert Step(None) == core.on_tick(TASK, complete, NOON + KEPT_MS)
     going_on = state_of(core.on_record(TASK, None, ANN, NOON))
     assert core.on_tick(TASK, going_on, NOON + KEPT_MS).state is not None
     assert Step(None) == core.on_tick(TASK, going_on, NOON + AWAITED_MS)
@@ -123,8 +123,8 @@ def test_a_contact_is_forgotten_when_nothing_more_can_come() -> None:
 
 
 def test_a_contact_that_waits_in_vain_gets_a_last_version() -> None:
-    """A media stream was opened, and no recording came of it in 4 days: it is missing, not pending;
-    with another version before, the state just goes."""
+    """A media stream was opened, and no recording followed within 4 days: it is missing, not
+    pending; if an earlier version was published, the state is just dropped."""
     core = ContactsCore(HISTORY)
     waiting = state_of(core.on_record(TASK, None, LEFT, NOON))
     first = core.on_record(TASK, waiting, opened(1), NOON)
@@ -135,8 +135,8 @@ def test_a_contact_that_waits_in_vain_gets_a_last_version() -> None:
     (contact,) = contacts_of(last)
     assert "missing" == contact.capture
     assert contact.revision > contacts_of(first)[0].revision
-    whole = state_of(core.on_record(TASK, None, LEFT, NOON))
-    assert Step(None) == core.on_tick(TASK, whole, NOON + AWAITED_MS)
+    complete = state_of(core.on_record(TASK, None, LEFT, NOON))
+    assert Step(None) == core.on_tick(TASK, complete, NOON + AWAITED_MS)
 
 
 def test_a_late_recording_after_the_last_version_is_a_later_one() -> None:

@@ -103,7 +103,7 @@ async def test_health_is_bad_while_the_database_is_away() -> None:
     ],
 )
 async def test_a_contact_that_the_database_refuses_holds_nothing_up(refusal: Exception) -> None:
-    """It is logged and let go. The same for one that cannot be put into a statement."""
+    """It is logged and skipped. The same holds for one that cannot be put into a statement."""
     database, health = Database(refusal), Health()
     await Saver(database, health, asyncio.Event())(TASK, None, STEP)
     assert [] == database.saved

@@ -72,7 +72,7 @@ def assert_stopped(cores: Cores, tasks: list[str]) -> None:
 
 @pytest.mark.parametrize("hostile", [1, 2, 6, 9])
 def test_all_tasks_that_name_the_leg_are_stopped(hostile: int) -> None:
-    """However many there are. The state of the leg does not grow with their number."""
+    """For any number of tasks. The state of the leg does not grow with their number."""
 
     async def play() -> None:
         tasks = of_tasks(range(hostile))
@@ -123,7 +123,7 @@ def moves(cores: Cores, number: int, *, callbacks: bool) -> None:
 def test_a_leg_that_moves_to_and_fro_is_streamed_for_the_call_that_has_it(
     callbacks: bool,
 ) -> None:
-    """For no other call, however often it moves."""
+    """For no other call, however often the leg moves."""
 
     async def play() -> None:
         async with running() as cores:

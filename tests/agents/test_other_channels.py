@@ -7,7 +7,7 @@ from agents.other_channels import FURTHER, MAX_CHANNELS, OtherChannels
 
 
 def test_one_log_line_a_channel_and_a_count_a_task() -> None:
-    """However many channels there are."""
+    """For any number of channels."""
     channels = OtherChannels()
     with capture_logs() as lines:
         for _ in range(3):

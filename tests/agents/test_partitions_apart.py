@@ -109,9 +109,8 @@ SLOW = st.sets(st.tuples(st.sampled_from([CHANGELOG, "calls"]), st.sampled_from(
 def test_states_are_never_written_out_of_order(
     steps: list[tuple[int, float]], slow: set[tuple[str, int]], elected_at: int
 ) -> None:
-    """Whatever is slow, and for how long: in each partition states come in their order, the last
-    one last, none before its output is safe; and only a partition that waits for Kafka is held
-    back."""
+    """Whatever is slow, and for however long: in each partition, states are written in order, none
+    before its output is safe; and only a partition that waits for Kafka is held back."""
 
     async def scene() -> None:
         broker = Broker(set(slow))

@@ -40,10 +40,10 @@ async def test_a_missing_or_wrong_list_is_an_alarm_until_it_is_right(
         (lambda: here.path.write_text("nonsense\n"), "line 1: 'nonsense'"),
         (lambda: here.path.write_bytes(b"\xff\xfe\xff"), "cannot be read"),
     ]
-    for change, told in steps:
+    for change, problem in steps:
         change()
         await here.passes(2)
-        assert told in here.why
+        assert problem in here.why
     here.write(ANN)
     await here.passes(1)
 
@@ -51,7 +51,7 @@ async def test_a_missing_or_wrong_list_is_an_alarm_until_it_is_right(
 
 
 async def test_a_file_that_keeps_changing_is_an_alarm(policy_scene: Callable[..., Scene]) -> None:
-    """Nothing of it is taken."""
+    """No line of it takes effect."""
     here = policy_scene(ANN)
     for n in range(20):
         here.write(ANN, f"agent{n}@example.com")

@@ -1,4 +1,4 @@
-"""Reading the topic `policy` while Kafka does not answer. What is read: tests/integration."""
+"""Reading the topic `policy` while Kafka does not answer. For its content: tests/integration."""
 
 import asyncio
 from collections.abc import Collection

@@ -72,8 +72,8 @@ async def test_a_publisher_that_is_fenced_gives_way(
 async def test_processes_with_different_files_do_not_fight(
     policy_scene: Callable[..., Scene], tmp_path: Path
 ) -> None:
-    """Each process publishes its own change once; the one whose list is not in force is
-    unhealthy."""
+    """Each process publishes its own change once; a process is unhealthy while another list is in
+    force."""
     here = policy_scene(ANN, BOB)
     (tmp_path / "other").write_text(f"{ANN}\n")
     other = Health()

@@ -1,4 +1,4 @@
-"""The example role: what it counts, and that its page shows the file that is tested."""
+"""The example role: its counts, and that its page shows the file that is tested."""
 
 from collections import defaultdict
 from collections.abc import Sequence

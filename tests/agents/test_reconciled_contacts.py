@@ -43,7 +43,7 @@ def test_a_call_without_audio_is_lost() -> None:
 
 
 def test_the_order_of_records_does_not_matter() -> None:
-    """The last step has the same result, whatever came last."""
+    """The last step has the same result for any order of records."""
     records = (LEFT, EVIDENCE, completed(1, 2_300, 30_000))
     steps = [after(*order) for order in permutations(records)]
     found = {repr(contact(step).reconciliation) for step in steps}
@@ -90,9 +90,9 @@ def test_a_task_without_a_contact_is_lost_after_a_while() -> None:
     assert step.state is not None
     assert NOON + UNKNOWN_MS == CORE.wakes_at(step.state)
     assert step.state == CORE.on_tick(TASK, step.state, NOON + UNKNOWN_MS - 1).state
-    told = CORE.on_tick(TASK, step.state, NOON + UNKNOWN_MS)
-    assert ["lost"] == [found.result for found in results(told)]
-    assert told.state is not None
-    again = CORE.on_tick(TASK, told.state, NOON + UNKNOWN_MS + 1)
+    reported = CORE.on_tick(TASK, step.state, NOON + UNKNOWN_MS)
+    assert ["lost"] == [found.result for found in results(reported)]
+    assert reported.state is not None
+    again = CORE.on_tick(TASK, reported.state, NOON + UNKNOWN_MS + 1)
     assert () == again.outputs
-    assert None is CORE.on_tick(TASK, told.state, NOON + KEPT_MS).state
+    assert None is CORE.on_tick(TASK, reported.state, NOON + KEPT_MS).state

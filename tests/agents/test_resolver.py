@@ -39,13 +39,13 @@ def test_the_resolver_publishes_under_the_task() -> None:
     found = replace(callback(), task_sid=TASK)
 
     waiting = core.on_record(CUSTOMER_LEG, None, callback(), T0)
-    told = core.on_record(CUSTOMER_LEG, waiting.state, ALIAS, T0 + 1)
-    later = core.on_record(CUSTOMER_LEG, told.state, callback(1), T0 + 2)
+    resolved = core.on_record(CUSTOMER_LEG, waiting.state, ALIAS, T0 + 1)
+    later = core.on_record(CUSTOMER_LEG, resolved.state, callback(1), T0 + 2)
 
     assert () == waiting.outputs
-    assert (Output(CTI_RESOLVED, TASK, found),) == told.outputs
+    assert (Output(CTI_RESOLVED, TASK, found),) == resolved.outputs
     assert (Output(CTI_RESOLVED, TASK, replace(found, event_id="EV1")),) == later.outputs
-    assert () == core.on_record(CUSTOMER_LEG, told.state, ALIAS, T0 + 2).outputs
+    assert () == core.on_record(CUSTOMER_LEG, resolved.state, ALIAS, T0 + 2).outputs
 
 
 def test_the_resolver_counts_events_passed_on_and_dropped() -> None:
@@ -87,19 +87,20 @@ def test_the_resolver_lets_go_what_waited_in_vain() -> None:
     assert Step(None) == core.on_tick(CUSTOMER_LEG, state, T0 + WAITING_MS)
 
 
-def test_the_names_of_a_worker_are_told_once_in_ten_minutes() -> None:
+def test_the_names_of_a_worker_are_published_once_in_ten_minutes() -> None:
     """Each reservation repeats them; another call of the same worker adds nothing."""
     core = TrackerCore()
     story = inbound().reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
-    told: list[Output] = []
+    sightings: list[Output] = []
     for now in (T0, T0 + 60_000, T0 + 11 * 60_000):
         state = None
         for event in story.events:
             step = core.on_record(TASK, state, event, now)
-            state, told = step.state, told + [o for o in step.outputs if o.topic == WORKERS_SEEN]
+            state = step.state
+            sightings += [o for o in step.outputs if o.topic == WORKERS_SEEN]
 
-    assert [worker_sid("ann")] * 2 == [output.key for output in told]
-    assert isinstance(told[0].record, WorkerSeen)
+    assert [worker_sid("ann")] * 2 == [output.key for output in sightings]
+    assert isinstance(sightings[0].record, WorkerSeen)
 
 
 def test_the_resolver_gathers_the_names_of_a_worker() -> None:

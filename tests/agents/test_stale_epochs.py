@@ -1,5 +1,5 @@
-"""A gateway whose epoch is lower than an earlier one: its clock was set back, or two processes
-share a name."""
+"""A gateway with a lower epoch than an earlier one: its clock was set back, or two processes share
+a name."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -108,6 +108,6 @@ def test_what_it_takes_in_is_stopped_and_pauses_between_starts_grow() -> None:
 
 
 def test_a_gateway_with_the_greatest_epoch_is_left_alone() -> None:
-    """Whatever is still read of its earlier lives."""
+    """Records of earlier epochs that are still read do not matter."""
     scene = _minute(epoch=100, greater_epoch=40)
     assert (1, 0, {"MZ1"}) == (scene.starts, scene.stops, scene.running)

@@ -84,7 +84,7 @@ def test_a_living_gateway_is_noted_and_changes_nothing() -> None:
     assert [StopDuplicateStream, StartDuplicateStream] == [type(command) for command in commands]
 
 
-def test_a_call_that_is_over_neither_ticks_nor_hears() -> None:
+def test_a_call_that_is_over_wants_neither_ticks_nor_broadcasts() -> None:
     """It wakes once more, to be forgotten."""
     core = streams_core()
     gone = reservation(ANN, created=T, accepted=T, wrapup=T + 1)

@@ -41,7 +41,8 @@ def test_time_without_a_conference_is_not_unstreamed_time() -> None:
 def test_a_start_that_failed_is_counted_by_kind(
     outcome: str, code: int | None, detail: str, kind: str | None
 ) -> None:
-    """What Twilio refused, could not be asked, or had no leg for; a stop is none."""
+    """Starts that Twilio refused, that could not be requested, or that had no leg; stops do not
+    count."""
     answer = CommandAnswered(
         "c", TASK, 1, "start", outcome, None, None, None, code, detail, 1, T
     )  # fmt: skip

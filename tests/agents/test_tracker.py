@@ -35,7 +35,7 @@ def callback(number: int = 0) -> CtiEvent:
     return replace(event, event_id=f"EV{number}")
 
 
-def test_a_version_is_published_with_the_legs_that_it_tells_first() -> None:
+def test_a_version_is_published_with_the_legs_that_it_names_first() -> None:
     """Each leg once; the same step again comes out the same."""
     created, updated = inbound().task("updated", 1_000).events
 
@@ -89,26 +89,26 @@ def test_ticks_sweep_forget_and_drop() -> None:
     assert Step(None) == core.on_tick(TASK, mark, mark.forgotten_at + MARKED_MS)
 
 
-def test_a_leg_that_another_task_names_is_told_in_both_calls() -> None:
+def test_a_leg_that_another_task_names_is_reported_to_both_calls() -> None:
     """The resolver informs both tasks; the tracker keeps it with the leg, once."""
     core, other = ResolverCore(), "WT" + "b" * 32
     first = core.on_record(CUSTOMER_LEG, None, ALIAS, T0)
     step = core.on_record(CUSTOMER_LEG, first.state, CallAlias(CUSTOMER_LEG, other, T0 + 5), T0 + 5)
     assert {TASK: other, other: TASK} == {o.key: o.record.other_task_sid for o in step.outputs}
 
-    told = next(o.record for o in step.outputs if o.key == TASK)
+    contested = next(o.record for o in step.outputs if o.key == TASK)
     call = tracked(inbound().events)
-    after = TrackerCore().on_record(TASK, call, told, T0 + 9)
+    after = TrackerCore().on_record(TASK, call, contested, T0 + 9)
     assert isinstance(after.state, Call)
     assert {CUSTOMER_LEG: Contested(named=(other,))} == contested_legs(after.state)
     assert call.revision + 1 == after.state.revision
-    again = TrackerCore().on_record(TASK, after.state, told, T0 + 9)
+    again = TrackerCore().on_record(TASK, after.state, contested, T0 + 9)
     assert Step(after.state, ignored="repeated") == again
-    assert TrackerCore().on_record(TASK, None, told, T0 + 9).state is None
+    assert TrackerCore().on_record(TASK, None, contested, T0 + 9).state is None
 
 
 def test_the_ends_of_a_leg_are_a_version_of_the_call() -> None:
-    """Published once; of a call that is not known, or forgotten, nothing comes of them."""
+    """They are published once; for a call that is not known, or forgotten, they have no effect."""
     state = tracked(inbound().reservation("accepted", 1_000, "ann").events)
     leg = "CA" + "9" * 32
     ends = LegFetched(

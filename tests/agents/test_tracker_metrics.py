@@ -22,7 +22,7 @@ from tests.pipeline.calls.histories import T0, TASK, Story, inbound
 
 
 class Counted:
-    """A call in a core whose steps are counted."""
+    """A call in a core with its steps counted."""
 
     def __init__(self) -> None:
         self.core = CountedCore(TrackerCore(), TrackerMetrics().observe)
@@ -53,7 +53,7 @@ def rewritten() -> Story:
 
 
 def test_contradictions_are_counted_once() -> None:
-    """However many events repeat them."""
+    """Repetitions by further events do not count."""
     counter = CONTRADICTIONS.labels("direction")
     before = number(counter)
     Counted().take(*rewritten().events)

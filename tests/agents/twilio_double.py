@@ -17,7 +17,7 @@ TOKEN = "the-auth-token"
 
 @dataclass(frozen=True)
 class Reply:
-    """An unusual reply. `does`: the request takes effect all the same; `until`: it is answered only
+    """An unusual reply. `does`: the request takes effect nevertheless; `until`: it is answered only
     then; `resets`: the connection breaks instead."""
 
     status: int = 500

@@ -101,7 +101,7 @@ class Group:
 
 
 class Job:
-    """A job. `periods`: its answers in turn, the last for ever; an error is raised."""
+    """A job. `periods`: its answers in turn, the last one repeatedly; an error is raised."""
 
     name = LIVE
     share: Any = None

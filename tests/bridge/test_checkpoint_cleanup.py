@@ -90,7 +90,7 @@ async def test_a_shard_that_was_missing_for_an_hour_is_forgotten(
 
 
 async def test_a_shard_that_is_listed_again_was_not_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The hour begins anew."""
+    """The hour begins again."""
     scene = Scene(monkeypatch, checkpoint(GONE, at=OLD))
     await scene.look(NOW)
     await scene.look(LATER - 1, "gone")
@@ -136,7 +136,7 @@ async def test_a_failed_write_is_tried_again(monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_records_that_nothing_has_read_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A shard that expired before it was read to its end. A finished one is no problem."""
+    """A shard that expired before it was read to its end. A finished shard is no problem."""
     scene = Scene(
         monkeypatch, checkpoint(GONE, at=OLD), checkpoint(REPLAYED, at=OLD, finished=True)
     )

@@ -83,8 +83,8 @@ async def test_reads_from_the_oldest_record_to_the_end() -> None:
 
 
 async def test_reads_on_after_a_position() -> None:
-    """With a position it begins behind it; what an emulator repeats of before is left out, by
-    number and not by text."""
+    """With a position it begins after it; earlier records that an emulator repeats are left out, by
+    comparing numbers, not texts."""
     client = FakeClient(answer(8, 9, 10))
     reader = reader_of(client, "9")
     batch = await reader.read()
@@ -106,7 +106,7 @@ async def test_an_expired_iterator_is_renewed_from_what_was_read() -> None:
 
 
 async def test_throttling_is_waited_out() -> None:
-    """A refusal for the rate is no failure: the same iterator is tried again."""
+    """A refusal because of the rate is no failure: the same iterator is tried again."""
     client = FakeClient(failure("ProvisionedThroughputExceededException"), answer(1))
     reader = reader_of(client)
     assert ["1"] == sequence_numbers(await reader.read())
@@ -136,7 +136,7 @@ async def test_other_failures_are_the_callers(raised: Exception, expected: type[
 
 
 class Describing:
-    """A client whose stream is a different one at each request."""
+    """A client that finds a different stream at each request."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -147,20 +147,21 @@ class Describing:
         if self.asked == 2:
             raise failure("ResourceNotFoundException")
         created_at = datetime.fromtimestamp(self.asked, UTC)
-        told = {"StreamStatus": "ACTIVE", "StreamCreationTimestamp": created_at}
-        return {"StreamDescriptionSummary": told}
+        summary = {"StreamStatus": "ACTIVE", "StreamCreationTimestamp": created_at}
+        return {"StreamDescriptionSummary": summary}
 
 
-async def test_all_who_ask_at_once_share_an_answer_begun_after_they_asked() -> None:
+async def test_simultaneous_callers_share_an_answer_begun_after_they_asked() -> None:
     """If all shards fail at once, one request serves all. A caller never gets an answer from before
     its call, and errors are shared too."""
     kinesis = Kinesis(Settings())
     client = kinesis._client = Describing()  # type: ignore[assignment]
     first = await kinesis.incarnation()
-    told = await asyncio.gather(*[kinesis.incarnation() for _ in range(20)], return_exceptions=True)
+    requests = [kinesis.incarnation() for _ in range(20)]
+    answers = await asyncio.gather(*requests, return_exceptions=True)
     kinesis.close()
     assert 1_000 == first.created_at
-    assert 20 == len(told)
-    assert isinstance(told[0], StreamAbsent)
-    assert 3_000 == told[-1].created_at  # type: ignore[union-attr]
+    assert 20 == len(answers)
+    assert isinstance(answers[0], StreamAbsent)
+    assert 3_000 == answers[-1].created_at  # type: ignore[union-attr]
     assert client.asked <= 3

@@ -143,7 +143,7 @@ def _waiting_world(script: str) -> CarrierWorld:
 
 
 def test_a_closed_shard_that_never_says_so_is_finished() -> None:
-    """An emulator gives a closed shard an iterator for ever: ListShards' word is enough."""
+    """An emulator gives a closed shard an iterator for ever: the answer of ListShards is enough."""
     kafka = FakeKafka()
     carrier = ShardCarrier(world(kafka, kinesis(endless=True), fate_of([]), Health()), PLACE)
     carrier.closed = True
@@ -221,8 +221,8 @@ def test_a_carrier_that_was_fenced_pauses_longer() -> None:
 
 
 def test_only_the_period_is_carried() -> None:
-    """Its beginning is where reading begins, records outside of it are passed over, and a shard
-    that has passed its end is finished."""
+    """Reading starts at its beginning, records outside of it are skipped, and a shard that has
+    passed its end is finished."""
     kafka, source = FakeKafka(), kinesis(endless=True)
     made = world(kafka, source, fate_of([]), Health())
     carrier = ShardCarrier(made, PLACE, Period(1_001, 1_003))
@@ -255,8 +255,8 @@ def test_the_checkpoint_says_how_far_which_bridge_is() -> None:
         ("2", 0, 1_001, False),
         ("2", 0, 1_001, True),
     ] == [(c.sequence_number, c.elements, c.arrived_at, c.finished) for c in written]
-    who = (PLACE.name, STREAM.kinesis_stream, STREAM.created_at, "shardId-0", "bridge-0", 5_000)
-    assert {who} == {
+    lease = (PLACE.name, STREAM.kinesis_stream, STREAM.created_at, "shardId-0", "bridge-0", 5_000)
+    assert {lease} == {
         (c.name, c.kinesis_stream, c.stream_created_at, c.shard_id, c.instance, c.at)
         for c in written
     }

@@ -99,7 +99,7 @@ def test_the_checkpoint_is_in_the_transaction_of_its_events(kafka: Producer) -> 
 def test_nothing_is_committed_unless_all_is_acknowledged(
     kafka: Producer, topic: str, fate: Any
 ) -> None:
-    """A commit would write the others. Nothing of it counts as written."""
+    """A commit would write the others. None of them counts as written."""
     kafka.fate[topic] = fate
     before, aborted = written(), TRANSACTIONS.labels("aborted")._value.get()
     with pytest.raises((MessageSizeTooLargeError, TimeoutError)):

@@ -55,7 +55,7 @@ def refusal(code: str, message: str, date: str | None = None) -> ClientError:
         ("InternalFailure", "Signature expired", KinesisUnavailable),
     ],
 )
-def test_a_refused_clock_is_told_apart(code: str, message: str, kind: type) -> None:
+def test_a_refused_clock_is_recognized(code: str, message: str, kind: type) -> None:
     """From wrong credentials, and from a stream that is not there."""
     found = unavailable(refusal(code, message), NOW)
     assert kind is type(found)

@@ -42,7 +42,7 @@ def test_a_rebuild_needs_a_kafka(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "problem"),
     [
         (["--until", "2026-01-01T00:00:00Z"], "--replay-from"),
         (["--replay-from", "2026-01-02T00:00:00Z", "--until", "2026-01-01T00:00:00Z"], "--until"),
@@ -51,14 +51,14 @@ def test_a_rebuild_needs_a_kafka(
 )
 def test_a_replay_of_no_period_is_status_2(
     arguments: list[str],
-    told: str,
+    problem: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A replay needs a beginning that has been and an end after it; it says which is wrong."""
     monkeypatch.setenv("FLEXCAPTURE_NO_ENV_FILE", "1")
     assert 2 == main(["bridge", *arguments])
-    assert told in capsys.readouterr().err
+    assert problem in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["live", "a b", ""])
@@ -83,7 +83,7 @@ def test_a_wrong_start_is_refused(
 def test_a_console_token_is_made(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A new one each time, alone on its line, whatever is configured."""
+    """A new one each time, alone on its line, with any configuration."""
     monkeypatch.setenv("FLEXCAPTURE_CONSOLE_TOKEN", "short")
     assert [0, 0] == [main(["console", "token"]) for _ in range(2)]
     first, second = capsys.readouterr().out.splitlines()
@@ -97,6 +97,6 @@ def test_a_short_console_token_is_refused(
     """Status 2, with the setting's name and the command that makes a good one."""
     monkeypatch.setenv("FLEXCAPTURE_CONSOLE_TOKEN", "x" * 31)
     assert 2 == main(["console"])
-    told = capsys.readouterr().err
-    assert "FLEXCAPTURE_CONSOLE_TOKEN: it must have at least 32 characters" in told
-    assert "flexcapture console token" in told
+    errors = capsys.readouterr().err
+    assert "FLEXCAPTURE_CONSOLE_TOKEN: it must have at least 32 characters" in errors
+    assert "flexcapture console token" in errors

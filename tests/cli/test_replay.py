@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bridge.jobs import CLOCK_ERROR_MS, Replay, ReplayFailed
 from bridge.unavailable import KinesisUnavailable, StreamAbsent
 from cli import replay as module
-from cli.replay import TOLD_EVERY_S, checkpoint_name, replay
+from cli.replay import REPORT_EVERY_S, checkpoint_name, replay
 from pipeline.kinesis.period import Period
 from pipeline.runtime.settings import Settings, SettingsError
 from tests.virtual_time import VirtualLoop
@@ -120,7 +120,7 @@ def test_the_progress_is_printed_at_intervals(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Until the end."""
-    Surroundings(monkeypatch, seconds=3.5 * TOLD_EVERY_S)
+    Surroundings(monkeypatch, seconds=3.5 * REPORT_EVERY_S)
     replay(Settings(), NOW - 9_000, None, "again")
     lines = capsys.readouterr().err.splitlines()
     assert 4 == len(lines)
@@ -153,7 +153,7 @@ def test_an_absent_stream_is_not_waited_for(
 
 
 def test_a_defect_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is no failure of the replay."""
+    """The replay does not fail."""
     Surroundings(monkeypatch, work=KeyError("defect"))
     with pytest.raises(ExceptionGroup, match="unhandled"):
         replay(Settings(), NOW - 9_000, None, None)

@@ -36,7 +36,7 @@ class Process:
 
 @pytest.fixture
 def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[Process]:
-    """The module is imported anew in each test, and leaves no trace."""
+    """The module is imported again in each test, and leaves no trace."""
     sys.modules.pop("cli.role_server", None)
     environment = dict(os.environ)
     yield Process(monkeypatch)

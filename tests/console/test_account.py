@@ -40,7 +40,7 @@ def test_each_recording_and_gap_is_shown_once_in_order(
 
 @given(st.dictionaries(st.sampled_from(["not-sent", "not-received", "x"]), st.integers(0, 9)))
 def test_losses_and_frames_not_sent_add_up(reasons: dict[str, int]) -> None:
-    """What Twilio did not send is no loss, everything else is, with its reason."""
+    """Frames that Twilio did not send are no loss; all others are, with their reason."""
     recording = replace(RECORDING, lost=sum(reasons.values()), lost_for=reasons)
     assert recording.lost == lost(recording) + not_sent(recording)
     assert lost(recording) == sum(int(text.split()[0]) for text in losses(recording))

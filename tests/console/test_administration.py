@@ -35,7 +35,7 @@ async def test_sessions_are_listed_and_ended(
 
 
 async def test_other_sites_end_no_session(visitor: httpx.AsyncClient) -> None:
-    """A form of another site is refused, whatever cookie comes with it."""
+    """A form of another site is refused, with any cookie."""
     await signed_in(visitor)
     (session,) = (await visitor.get("/api/sessions")).json()["sessions"]
     path = f"/sessions/{session['session_id']}/end"

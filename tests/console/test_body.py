@@ -26,7 +26,7 @@ from tests.console.raw_requests import FORM
 def test_bodies_are_small_forms(
     server: tuple[str, int], kind: bytes, content: bytes, status: int, is_chunked: bool
 ) -> None:
-    """413 for one that is too large, 415 for one that is no urlencoded form in UTF-8."""
+    """413 if it is too large, 415 if it is not a urlencoded form in UTF-8."""
     url = f"http://{server[0]}:{server[1]}/sign-in"
     headers = {"Content-Type": kind}
     sent = iter([content[:2000], content[2000:]]) if is_chunked else content

@@ -11,7 +11,7 @@ TEXT = st.text(max_size=30) | st.sampled_from(["http://[", "//[", "[::1", "null"
 
 @given(TEXT, TEXT, TEXT)
 def test_no_header_breaks_the_checks(first: str, second: str, third: str) -> None:
-    """Whatever was sent, each check says yes or no, and every path stays on this site."""
+    """For any input, each check returns yes or no, and every path stays on this site."""
     sent = {"origin": first, "host": second, "authorization": third}
     headers = Headers({k: v.encode().decode("latin-1") for k, v in sent.items()})
     is_from_own_page(headers)

@@ -37,7 +37,7 @@ async def test_without_a_run_the_page_says_so(client: httpx.AsyncClient) -> None
 async def test_each_check_is_shown_with_its_remedy(
     client: httpx.AsyncClient, console: Console
 ) -> None:
-    """With the time of the run, and as text, whatever is in it."""
+    """With the time of the run, and as text, for any content."""
     CheckRuns(console.engine).save(CheckRun(NOON - 60_000, RESULTS))
     page = (await client.get("/checks")).text
     for shown in (

@@ -129,7 +129,7 @@ async def test_requests_that_no_page_takes_are_refused_before_the_sender_is_know
 
 @pytest.mark.parametrize("path", ["/sign-in", "/static/console.css", "/healthz"])
 async def test_some_paths_are_open(visitor: httpx.AsyncClient, path: str) -> None:
-    """To everyone, with a cookie that is no longer valid, too."""
+    """For every visitor, also with a cookie that is no longer valid."""
     visitor.cookies.set(COOKIE, "expired")
     assert 200 == (await visitor.get(path)).status_code
 

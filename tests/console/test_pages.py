@@ -34,11 +34,11 @@ async def test_the_contact_page_shows_the_contact(
     """Facts, sessions, recordings with players, decisions."""
     console.repository.save(CONTACT)
     page = (await client.get(f"/contacts/{CONTACT.contact_id}")).text
-    for told in (
+    for text in (
         "+15550001111", "Billing", "ann@example.com", "bob@example.com", "never",
         "178000000200000042", "<audio", 'data-side="left"', "stopped: call ended",
     ):  # fmt: skip
-        assert told in page
+        assert text in page
 
 
 async def test_gaps_and_recordings_stand_in_the_order_of_time(
@@ -136,7 +136,7 @@ async def test_unmatched_audio_has_a_page(client: httpx.AsyncClient, console: Co
     assert 400 == (await client.get("/unmatched?cursor=x")).status_code
 
 
-async def test_calls_in_progress_tell_why_they_are_recorded(
+async def test_calls_in_progress_show_why_they_are_recorded(
     client: httpx.AsyncClient, console: Console
 ) -> None:
     """The decision in force, with its reason; none as long as none was taken."""

@@ -49,7 +49,7 @@ async def test_signing_in_again_ends_the_session_before(
 
 
 async def test_a_session_ends_when_it_is_idle(visitor: httpx.AsyncClient, console: Console) -> None:
-    """30 minutes after the last request, of which each begins the time anew."""
+    """30 minutes after the last request; each request restarts the time."""
     await signed_in(visitor)
     for _ in range(3):
         console.clock.now += IDLE_MS - 60_000

@@ -50,6 +50,6 @@ async def test_a_wrong_token_gives_no_cookie(visitor: httpx.AsyncClient, token: 
     ],
 )
 async def test_signing_in_leads_nowhere_else(visitor: httpx.AsyncClient, wanted: str) -> None:
-    """A `next` that is no path of ours leads to the first page."""
+    """A `next` that is not a path of this site leads to the first page."""
     answer = await visitor.post("/sign-in", params={"next": wanted}, data={"token": TOKEN})
     assert (303, "/") == (answer.status_code, answer.headers["location"])

@@ -108,7 +108,7 @@ def test_gaps_have_their_places_and_reasons() -> None:
 
 
 def test_a_call_in_progress_has_its_connections_and_media_streams() -> None:
-    """And the decision in force, which is the last one; null as long as there is none."""
+    """And the decision in force, which is the last one; null if there is none yet."""
     call = call_json(LIVE)
     assert "stopped: call ended" == call["decision"]["reason"]
     assert call_json(replace(LIVE, decisions=()))["decision"] is None
@@ -131,8 +131,8 @@ def test_a_call_in_progress_has_its_connections_and_media_streams() -> None:
 
 def test_contradictions_of_attributes_are_shown() -> None:
     """Each contradiction has the stated value, the value in force, the time and the worker."""
-    told = ContactContradiction(None, "direction", "internal", "inbound", NOON + 5_000)
-    contact = contact_json(replace(CONTACT, contradictions=(told,)))
+    contradiction = ContactContradiction(None, "direction", "internal", "inbound", NOON + 5_000)
+    contact = contact_json(replace(CONTACT, contradictions=(contradiction,)))
     assert [
         {
             "at": "2026-05-28T20:26:45.000Z", "reservation_sid": None, "name": "direction",
@@ -186,6 +186,6 @@ def test_a_reconciliation_names_its_parts() -> None:
 @settings(max_examples=examples(20), suppress_health_check=[HealthCheck.too_slow])
 @given(contacts)
 def test_every_contact_is_json(contact: Contact) -> None:
-    """Whatever is in its texts and times."""
+    """For any texts and times."""
     for shown in (contact_json(contact, withheld=True), call_json(contact)):
         assert shown == json.loads(json.dumps(shown))

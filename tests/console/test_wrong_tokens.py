@@ -44,7 +44,8 @@ def test_delays_grow_and_are_few(steps: list[tuple[int, int, bool]]) -> None:
 
 
 def test_addresses_are_bounded() -> None:
-    """A flood from many addresses fills neither the memory nor the places of others for ever."""
+    """A flood from many addresses does not fill the memory, nor block the places of others for
+    ever."""
     tokens = WrongTokens()
     for number in range(MAX_ADDRESSES + 500):
         refusal = tokens.refuse(f"a{number}", number)

@@ -40,8 +40,8 @@ def media(
     """A frame; `payload` as text goes out as it is."""
     encoded = payload if isinstance(payload, str) else base64.b64encode(payload).decode()
     body = {"track": track, "chunk": "1", "timestamp": timestamp, "payload": encoded}
-    whole = {"event": "media", "sequenceNumber": sequence, "streamSid": stream, "media": body}
-    return json.dumps({name: value for name, value in whole.items() if value is not None})
+    message = {"event": "media", "sequenceNumber": sequence, "streamSid": stream, "media": body}
+    return json.dumps({name: value for name, value in message.items() if value is not None})
 
 
 def stop(stream: str = STREAM, sequence: Any = "9") -> str:

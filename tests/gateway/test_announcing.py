@@ -12,11 +12,12 @@ STARTED = GatewayStarted("gateway-0", 7, 7)
 
 
 class Kafka:
-    """Acknowledges all records after `seconds`. `was_heard`: whether it takes other ones before."""
+    """Acknowledges all records after `seconds`. `was_acknowledged`: whether it acknowledged others
+    before."""
 
-    def __init__(self, seconds: float, *, was_heard: bool = False) -> None:
+    def __init__(self, seconds: float, *, was_acknowledged: bool = False) -> None:
         self.taken: list[tuple[str, bytes | None, Any, int | None]] = []
-        self.was_heard = was_heard
+        self.was_acknowledged = was_acknowledged
         self._at = asyncio.get_running_loop().time() + seconds
 
     def publish(
@@ -37,7 +38,7 @@ class Kafka:
 
 
 def announce(
-    seconds: float, *, was_heard: bool = False, stopped_after: float = 1e6
+    seconds: float, *, was_acknowledged: bool = False, stopped_after: float = 1e6
 ) -> tuple[bool, float]:
     """Announce to Kafka with a patience of 60 s. Return the result, and after which time."""
 
@@ -45,7 +46,7 @@ def announce(
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
         began = loop.time()
         loop.call_later(stopped_after, stop.set)
-        kafka = Kafka(seconds, was_heard=was_heard)
+        kafka = Kafka(seconds, was_acknowledged=was_acknowledged)
         result = await announced(kafka, "media", STARTED, stop, 60)
         expected = [("media", None, STARTED, n) for n in range(CALL_PARTITIONS)]
         assert expected == kafka.taken
@@ -61,8 +62,8 @@ def test_the_announcement_is_on_every_partition_once() -> None:
 
 def test_a_partition_without_a_leader_delays_a_gateway_for_seconds() -> None:
     """Kafka takes other records: that partition gets the announcement later."""
-    assert (True, ANNOUNCED_S) == announce(1e5, was_heard=True)
-    assert (True, 3.0) == announce(3.0, was_heard=True)
+    assert (True, ANNOUNCED_S) == announce(1e5, was_acknowledged=True)
+    assert (True, 3.0) == announce(3.0, was_acknowledged=True)
 
 
 def test_a_gateway_opens_without_kafka_when_its_patience_is_over() -> None:

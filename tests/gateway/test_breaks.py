@@ -141,7 +141,7 @@ def test_numbers_that_go_back_or_repeat_are_no_gap():
 
 
 def test_numbers_may_begin_late():
-    """The first one that is known is no gap."""
+    """The first known one is no gap."""
     plain = json.loads(start())
     del plain["sequenceNumber"]
     texts = [frame("inbound", 20, "500"), frame("inbound", 80, "501")]

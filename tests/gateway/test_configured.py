@@ -1,4 +1,4 @@
-"""What a gateway lacks for what is started."""
+"""The missing settings of a gateway that media streams need."""
 
 from gateway.configured import show_missing
 from pipeline.runtime.settings import load

@@ -39,14 +39,14 @@ def follower(replaced_by: list[int]) -> DecisionFollower:
     st.sampled_from(["stream.events", "gateways.alive"]),
 )
 def test_only_a_greater_epoch_of_the_same_name_ends_a_gateway(
-    heard: list[tuple[str, int]], kind: Any, topic: str
+    signs: list[tuple[str, int]], kind: Any, topic: str
 ) -> None:
-    """Not its own, not an earlier life's, and no other gateway's."""
+    """Neither its own, nor an earlier process's, nor another gateway's."""
     replaced_by: list[int] = []
     follows = follower(replaced_by)
-    for name, epoch in heard:
+    for name, epoch in signs:
         follows._take_in(Record(encode(kind(name, epoch, 5)), topic))
-    assert [e for name, e in heard if name == "gateway-0" and e > 100] == replaced_by
+    assert [e for name, e in signs if name == "gateway-0" and e > 100] == replaced_by
 
 
 def test_decisions_are_taken_in() -> None:

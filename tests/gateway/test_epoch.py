@@ -1,4 +1,4 @@
-"""Epochs of a gateway only grow, whatever its machine's clock says."""
+"""Epochs of a gateway only grow, with any machine clock."""
 
 import asyncio
 from pathlib import Path
@@ -64,7 +64,8 @@ def test_an_epoch_is_the_log_time_but_greater_than_all_that_are_known(
 
 @given(st.lists(st.integers(-5_000_000, 5_000_000) | st.none(), min_size=1, max_size=20))
 def test_with_a_state_directory_epochs_ascend(times: list[int | None]) -> None:
-    """Whatever the log's time does between two lives, and if Kafka is away at the start of some."""
+    """With any course of the log's time between two processes, and if Kafka is unavailable at some
+    starts."""
     reserved: int | None = None
     for each in times:
         epoch = next_epoch(None if each is None else LOG_TIME + each, reserved)
@@ -101,7 +102,7 @@ async def test_without_a_directory_an_epoch_is_above_those_in_the_log(
 async def test_without_a_directory_no_life_begins_while_kafka_is_away(
     in_log: dict[str, int],
 ) -> None:
-    """Nothing makes sure that its epoch is a new one; it can be stopped all the same."""
+    """Nothing ensures that its epoch is a new one; it can be stopped nevertheless."""
     stop = asyncio.Event()
     beginning = asyncio.create_task(begin_epoch(Settings(), None, "g", FakeClock(None), stop))
     await asyncio.wait([beginning], timeout=0.05)

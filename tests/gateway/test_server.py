@@ -36,7 +36,7 @@ class Announcements:
             self.taken.append((topic, partition, False))
         return True
 
-    was_heard = False
+    was_acknowledged = False
 
     async def flushed(self, seconds: float) -> bool:
         """Kafka took it, so many times."""
@@ -49,7 +49,7 @@ def _gateway(publisher: Announcements) -> Gateway:
     return Gateway(Settings(), cast("Entrance", None), outlets, STARTED, LogClock())
 
 
-async def test_who_is_told_that_a_gateway_is_up_can_connect_to_it() -> None:
+async def test_a_gateway_accepts_connections_before_it_announces_itself() -> None:
     """Stream managers have media streams started as soon as they learn of a gateway. So the port is
     open before they are notified, on every partition, and only after the recorders are."""
     port = chosen(["gateway"], {}, [])["gateway"]
@@ -96,7 +96,7 @@ async def test_a_partition_without_a_leader_does_not_keep_a_gateway_closed() -> 
     """Once Kafka took the announcement elsewhere, the others are waited for a few times only."""
     port = chosen(["gateway"], {}, [])["gateway"]
     publisher = Announcements(("127.0.0.1", port), flushes=0)
-    publisher.was_heard = True
+    publisher.was_acknowledged = True
     gateway = _gateway(publisher)
     async with asyncio.timeout(20):
         assert await opened(

@@ -74,7 +74,7 @@ def test_what_opens_and_closes_is_on_both_topics_and_audio_on_media():
     assert 250 == publisher.records[0][2].clock_correction_ms
 
 
-def test_dropped_batches_are_told_in_their_place_and_in_the_close():
+def test_dropped_batches_are_reported_in_their_place_and_in_the_close():
     """With their frames and the reason, before what went out after them; and at the end, if
     nothing did."""
     publisher = FakePublisher()
@@ -85,15 +85,15 @@ def test_dropped_batches_are_told_in_their_place_and_in_the_close():
         publisher.full = 25 <= number < 75 or number >= 110
         sessions.receive(session, [media("inbound", str(20 * number), bytes(160))], T0)
     sessions.lost(session, T0, "dropped", "connection lost")
-    told = [record for topic, _, record in publisher.records if topic == "p.media"]
+    published = [record for topic, _, record in publisher.records if topic == "p.media"]
     kinds = [MediaBatch, MediaDropped, MediaBatch, MediaDropped, MediaStreamClosed]
-    assert [MediaStreamOpened, *kinds] == [type(record) for record in told]
-    first, second = told[2], told[4]
+    assert [MediaStreamOpened, *kinds] == [type(record) for record in published]
+    first, second = published[2], published[4]
     assert ("buffer-full", 2, 3) == (first.reason, first.first_number, first.last_number)
     assert (DroppedTrack("inbound", (Run(500, 50, 20, 160),)),) == first.tracks
     assert (5, 6) == (second.first_number, second.last_number)
-    assert told[-1].detail == "connection lost; 4 batches dropped: buffer-full"
-    assert (6, 135) == (told[-1].batches, told[-1].frames)
+    assert published[-1].detail == "connection lost; 4 batches dropped: buffer-full"
+    assert (6, 135) == (published[-1].batches, published[-1].frames)
 
 
 def test_a_small_batch_does_not_pass_what_was_dropped_before_it():
@@ -107,9 +107,9 @@ def test_a_small_batch_does_not_pass_what_was_dropped_before_it():
         publisher.full = number < 25
         publisher.nearly_full = number < 50
         sessions.receive(session, [media("inbound", str(20 * number), bytes(160))], T0)
-    told = [record for topic, _, record in publisher.records if topic == "p.media"]
-    assert [MediaStreamOpened, MediaDropped, MediaBatch] == [type(record) for record in told]
-    assert (1, 2, 3) == (told[1].first_number, told[1].last_number, told[2].number)
+    published = [record for topic, _, record in publisher.records if topic == "p.media"]
+    assert [MediaStreamOpened, MediaDropped, MediaBatch] == [type(record) for record in published]
+    assert (1, 2, 3) == (published[1].first_number, published[1].last_number, published[2].number)
 
 
 def test_a_second_socket_with_the_same_stream_sid_is_refused():

@@ -60,8 +60,8 @@ def test_a_rule_is_one_that_can_ring(rule: dict[str, Any]) -> None:
     outside = re.sub(r"\{[^}]*\}", "", expr)
     assert set() == set(re.findall(r"flexcapture_\w+", outside)) - metrics()
     assert re.search(r" (==|>|<) [\d.]+$", expr)
-    told = set(re.findall(r"\$labels\.(\w+)", str(rule["annotations"])))
-    assert told <= labels_of(expr) or expr.split("{")[0] in BUILT_IN
+    used_labels = set(re.findall(r"\$labels\.(\w+)", str(rule["annotations"])))
+    assert used_labels <= labels_of(expr) or expr.split("{")[0] in BUILT_IN
     assert rule["annotations"].keys() == {"summary", "action"}
 
 

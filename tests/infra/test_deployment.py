@@ -81,7 +81,8 @@ def test_the_proxys_configuration_is_made_from_the_deployed_one() -> None:
 
 @pytest.mark.parametrize("role", list(Role))
 def test_a_service_gets_what_its_role_needs(role: Role) -> None:
-    """No secret of another role; no secret in the file; the emulator's credentials are none."""
+    """No secret of another role; no secret in the file; the emulator's credentials are not
+    secret."""
     service = compose()["services"][role]
     names = {
         name.removeprefix(PREFIX) for name in service["environment"] if not name.startswith("AWS_")

@@ -1,4 +1,4 @@
-"""Who listens on a port."""
+"""Processes that listen on a port."""
 
 import os
 import socket

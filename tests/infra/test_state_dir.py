@@ -10,7 +10,7 @@ import pytest
 from infra.state_dir import StateDir, StateDirInUse, write_private
 
 
-def test_a_second_holder_is_told_the_first(tmp_path: Path) -> None:
+def test_a_second_holder_gets_the_pid_of_the_first(tmp_path: Path) -> None:
     """While the directory is held, another is refused with the holder's pid; afterwards not."""
     state_dir = StateDir(tmp_path / "state")
     with (
@@ -45,7 +45,7 @@ def test_endpoints_come_and_go(tmp_path: Path) -> None:
 
 
 def test_a_left_over_partial_file_does_not_hinder(tmp_path: Path) -> None:
-    """A file that was being written when its writer was killed is written anew."""
+    """A file is written again if its writer was killed while writing it."""
     (tmp_path / ".x.partial").write_text("hal")
     write_private(tmp_path / "x", "whole")
     assert ["whole"] == [path.read_text() for path in tmp_path.iterdir()]

@@ -1,4 +1,4 @@
-"""Calls that live roles handle, and what is derived from their events."""
+"""Calls that live roles handle, and the calls derived from their events."""
 
 import asyncio
 import time
@@ -77,7 +77,7 @@ async def play(settings: Settings, count: int) -> None:
         await sender.stop()
 
 
-async def lived(settings: Settings, count: int = CALLS_PLAYED) -> None:
+async def live_calls(settings: Settings, count: int = CALLS_PLAYED) -> None:
     """Let the live roles handle the calls to their ends."""
     await ensure_topics(settings, [CTI_EVENTS, RECORDINGS])
     engine = open_database(str(settings.database_url))

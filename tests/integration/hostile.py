@@ -48,7 +48,7 @@ class Peer:
         self._writer = writer
 
     async def send(self, data: bytes) -> None:
-        """Writes; a gateway that has hung up is no error."""
+        """Write bytes. Ignore that the gateway has hung up."""
         with suppress(ConnectionError):
             self._writer.write(data)
             await self._writer.drain()
@@ -113,8 +113,8 @@ def handshake(
         "Sec-WebSocket-Key": KEY,
         **(headers or {}),
     }
-    told = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-    return f"GET {path or parts.path} HTTP/1.1\r\n{told}\r\n"
+    text = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return f"GET {path or parts.path} HTTP/1.1\r\n{text}\r\n"
 
 
 def signed(url: str) -> dict[str, str]:
@@ -163,9 +163,9 @@ def start(media_stream: MediaStream, **changed: object) -> dict[str, object]:
 
 def media(media_stream: MediaStream, timestamp: int, payload: str) -> dict[str, object]:
     """An inbound frame."""
-    told = {"track": "inbound", "chunk": "1", "timestamp": str(timestamp), "payload": payload}
+    frame = {"track": "inbound", "chunk": "1", "timestamp": str(timestamp), "payload": payload}
     sid = media_stream.sid
-    return {"event": "media", "sequenceNumber": "2", "streamSid": sid, "media": told}
+    return {"event": "media", "sequenceNumber": "2", "streamSid": sid, "media": frame}
 
 
 def stop(media_stream: MediaStream) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Calls that mean no harm, beside whatever is done to a gateway; and what of them is on Kafka."""
+"""Harmless calls beside attacks on a gateway, and their records on Kafka."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,9 +30,9 @@ class Neighbours:
 
     def disturbed(self) -> list[str]:
         """What went wrong with them so far."""
-        told = [s.trouble for s in self.streams if s.trouble]
+        troubles = [s.trouble for s in self.streams if s.trouble]
         away = sum(len(coded.thrown_away) for coded in self.media.streams)
-        return [*told, *([f"{away} turns were not taken in time"] if away else [])]
+        return [*troubles, *([f"{away} turns were not taken in time"] if away else [])]
 
 
 @asynccontextmanager

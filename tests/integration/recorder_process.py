@@ -74,7 +74,7 @@ class Media:
         await asyncio.gather(*sent)
 
     async def send_raw(self, value: bytes) -> None:
-        """Something that is no record."""
+        """A record that cannot be decoded."""
         await self.producer.send_and_wait(self.settings.prefixed(MEDIA.name), value, key=b"WT9")
 
     async def gateway_started(self, epoch: int) -> None:

@@ -35,13 +35,13 @@ def up(directory: Path, *arguments: str, **settings: str) -> Iterator[subprocess
 
 def until(process: subprocess.Popen[str], wanted: str) -> list[str]:
     """Return the output up to and including the line that contains `wanted`."""
-    said: list[str] = []
+    lines: list[str] = []
     assert process.stdout is not None
     for line in process.stdout:
-        said.append(line.rstrip())
+        lines.append(line.rstrip())
         if wanted in line:
-            return said
-    raise AssertionError(f"ended without saying {wanted!r}:\n" + "\n".join(said))
+            return lines
+    raise AssertionError(f"ended without saying {wanted!r}:\n" + "\n".join(lines))
 
 
 def endpoints(directory: Path) -> dict[str, Any]:
@@ -49,13 +49,13 @@ def endpoints(directory: Path) -> dict[str, Any]:
     return dict(json.loads((directory / "endpoints.json").read_text()))
 
 
-def pids(told: dict[str, Any]) -> set[int]:
+def pids(document: dict[str, Any]) -> set[int]:
     """Every process that endpoints.json names."""
-    return {process["pid"] for role in told["roles"].values() for process in role}
+    return {process["pid"] for role in document["roles"].values() for process in role}
 
 
 def gone(pid: int) -> bool:
-    """Whether there is no such process, or only its zombie."""
+    """Return whether there is no such process, or only its zombie."""
     try:
         return ") Z" in Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""A Faust role whose effects wait for a file to exist at the event `slow`."""
+"""A Faust role with effects that wait, at the event `slow`, until a file exists."""
 
 import asyncio
 from pathlib import Path

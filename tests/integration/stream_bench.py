@@ -40,17 +40,17 @@ class Bench:
         self.settings = settings
         self.twilio = twilio
         self.sender = sender
-        self.heard: list[Any] = []
+        self.published: list[Any] = []
         self.grown = asyncio.Condition()
         self.epoch = 1
         self.alive_topic: Topic | None = GATEWAYS_ALIVE
 
-    async def tell(self, topic: Topic, record: Any, key: str = TASK) -> None:
+    async def publish(self, topic: Topic, record: Any, key: str = TASK) -> None:
         name = self.settings.prefixed(topic.name)
         await self.sender.send_and_wait(name, encode(record), key.encode())
 
     async def tick(self) -> None:
-        """One tick on each partition, a second, for ever; and the gateway's word that it lives, if
+        """Send a tick to each partition every second, for ever; and the gateway's sign of life, if
         there is a topic for it."""
         while True:
             await self.broadcast(TICKS, Tick(now_ms()))
@@ -68,7 +68,7 @@ class Bench:
     async def listen(self, reader: AIOKafkaConsumer) -> None:
         async for record in reader:
             async with self.grown:
-                self.heard.append(decode(record.value))
+                self.published.append(decode(record.value))
                 self.grown.notify_all()
 
     async def until(self, kind: type, suits: Callable[[Any], bool] = lambda _: True) -> Any:
@@ -82,7 +82,7 @@ class Bench:
         return self._suiting(kind, lambda _: True)
 
     def _suiting(self, kind: type, suits: Callable[[Any], bool]) -> list[Any]:
-        return [r for r in self.heard if isinstance(r, kind) and suits(r)]
+        return [r for r in self.published if isinstance(r, kind) and suits(r)]
 
     async def gateway_takes(self, answer: CommandAnswered) -> None:
         """A gateway reports the media stream of the answer."""
@@ -90,7 +90,7 @@ class Bench:
             answer.stream_sid or "", CUSTOMER_LEG, TASK, answer.name, answer.generation,
             "gateway-1", self.epoch, now_ms(),
         )  # fmt: skip
-        await self.tell(STREAM_EVENTS, event)
+        await self.publish(STREAM_EVENTS, event)
 
     async def gateway_loses(self, answer: CommandAnswered, reason: str = "stop") -> None:
         """It reports the media stream's end: with "stop" once Twilio was asked for that."""
@@ -100,7 +100,7 @@ class Bench:
             answer.stream_sid or "", CUSTOMER_LEG, TASK, answer.name, answer.generation,
             "gateway-1", self.epoch, now_ms(), reason, "", 1, 50, 0,
         )  # fmt: skip
-        await self.tell(STREAM_EVENTS, event)
+        await self.publish(STREAM_EVENTS, event)
 
     async def gateway_comes_up_again(self) -> None:
         """A gateway announces its restart on every partition."""

@@ -61,8 +61,8 @@ async def _running(settings: Settings, twilio: TwilioDouble) -> AsyncIterator[He
 async def test_health_shows_whether_gateways_are_reached(
     settings_for: Callable[..., Settings], prefix: str
 ) -> None:
-    """A media stream that arrives before its start is answered keeps the adapter healthy. One whose
-    handshake is refused makes it unhealthy, with the reason, until the next one arrives."""
+    """A media stream that arrives before its start is answered keeps the adapter healthy. A refused
+    handshake makes it unhealthy, with the reason, until the next media stream arrives."""
     settings = settings_for(
         prefix, twilio_account_sid=ACCOUNT, twilio_auth_token=TOKEN,
         gateway_public_url="wss://gateway.example.com/media", instance="one",

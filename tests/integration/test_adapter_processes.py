@@ -1,5 +1,5 @@
-"""Processes of the Twilio adapter that are killed, that share the work, or whose broker is
-unavailable: no command is skipped, and no answer is lost."""
+"""Processes of the Twilio adapter that are killed, that share the work, or that cannot reach the
+broker: no command is skipped, and no answer is lost."""
 
 import asyncio
 import contextlib

@@ -183,11 +183,11 @@ async def test_a_checkpoint_behind_an_open_transaction_is_waited_for(bridges: Br
             await checkpoints.stop()
 
 
-async def test_a_hanging_transaction_elsewhere_does_not_hold_up_who_starts(
+async def test_a_hanging_transaction_elsewhere_does_not_hold_up_a_start(
     bridges: Bridges, tmp_path: Path
 ) -> None:
-    """A bridge that starts while some other's transaction is open on the checkpoint topic, as one
-    that was killed leaves it, takes its shards over all the same."""
+    """A bridge starts while another bridge's transaction is open on the checkpoint topic, as after
+    a kill. It takes over the shards nevertheless."""
     settings = bridges.settings
     async with emulator(bridges.local, tmp_path / "kinesis.log", 2) as client:
         bridges.start("bridge-0")
@@ -216,8 +216,8 @@ async def test_a_hanging_transaction_elsewhere_does_not_hold_up_who_starts(
 
 
 async def test_a_fenced_writer_writes_nothing(bridges: Bridges) -> None:
-    """Once another has started a writer of the same shard, the first one's transactions fail, and
-    nothing of them is seen."""
+    """Once another bridge has started a writer of the same shard, the first one's transactions
+    fail, and none of their records is visible."""
     settings = bridges.settings
     place = Place("flex-events", 1, "shardId-0")
     checkpoint = BridgeCheckpoint("live", "flex-events", 1, "shardId-0", "7", False, 1, 2, "a")

@@ -151,7 +151,7 @@ async def test_a_replayed_period_is_bridged_once_more(bridges: Bridges, tmp_path
         assert expected == await times(bridges, 500)
 
 
-async def test_a_killed_replay_goes_on(bridges: Bridges, tmp_path: Path) -> None:
+async def test_a_killed_replay_is_continued(bridges: Bridges, tmp_path: Path) -> None:
     """A replay that is killed and started again under its name writes each event once more, and
     ends at its first start: later events are not part of it."""
     count = 6_000

@@ -40,7 +40,7 @@ async def put(settings: Settings, topic: Topic, *records: tuple[int, object]) ->
 async def state_dir(
     settings_for: SettingsFor, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """Return the directory of an `up` whose topics have a call from a month ago."""
+    """Return the directory of an `up` with a call from a month ago on its topics."""
     settings = settings_for(prefix)
     first, second = a_history()
     await put(
@@ -69,8 +69,8 @@ async def state_dir(
 def asked(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     """Run the command; return its status, its output and its errors."""
     status = main(["call", *arguments])
-    told = capsys.readouterr()
-    return status, told.out, told.err
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
 
 
 def test_every_version_and_the_latest_state(
@@ -79,10 +79,10 @@ def test_every_version_and_the_latest_state(
     """As JSON and for people."""
     status, out, err = asked(capsys, TASK, "--state-dir", str(state_dir), "--json")
     assert (0, "") == (status, err)
-    told = json.loads(out)
-    assert [1, 2] == [version["revision"] for version in told["versions"]]
-    assert ("ended", "stop") == (told["call"]["state"], told["decision"]["decision"])
-    assert ["1.wav"] == [recording["audio"] for recording in told["recordings"]]
+    shown = json.loads(out)
+    assert [1, 2] == [version["revision"] for version in shown["versions"]]
+    assert ("ended", "stop") == (shown["call"]["state"], shown["decision"]["decision"])
+    assert ["1.wav"] == [recording["audio"] for recording in shown["recordings"]]
     status, out, _ = asked(capsys, TASK, "--state-dir", str(state_dir))
     assert 0 == status
     assert "stopped: last monitored agent left" in out
@@ -109,11 +109,11 @@ def test_the_state_at_a_moment(
     status, out, _ = asked(
         capsys, TASK, "--state-dir", str(state_dir), "--json", "--at", str(NOON + after)
     )
-    told = json.loads(out)
+    shown = json.loads(out)
     assert 0 == status
-    decision = told["decision"] and told["decision"]["decision"]
-    assert expected == (told["version"]["revision"], decision, len(told["recordings"]))
-    assert expected[0] == told["call"]["revision"]
+    decision = shown["decision"] and shown["decision"]["decision"]
+    assert expected == (shown["version"]["revision"], decision, len(shown["recordings"]))
+    assert expected[0] == shown["call"]["revision"]
 
 
 def test_a_call_that_was_not_known(state_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:

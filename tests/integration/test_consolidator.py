@@ -44,7 +44,7 @@ def records(number: int) -> list[Input]:
     ann_left = reservation(1, "ann", created=1_000, accepted=2_000, wrapup=20_000)
     bob = reservation(2, "bob", created=15_000, accepted=19_000)
     bob_left = reservation(2, "bob", created=15_000, accepted=19_000, wrapup=40_000)
-    told: list[Input] = [
+    inputs: list[Input] = [
         call(ann, revision=1),
         decided(2_000, "record"),
         changed(1, "starting", 2_001),
@@ -58,7 +58,7 @@ def records(number: int) -> list[Input]:
         changed(1, "stopped", 40_200, "MZ1"),
         completed(1, 2_300, 40_100),
     ]
-    return [_of(number, record) for record in told]
+    return [_of(number, record) for record in inputs]
 
 
 def _of(number: int, record: Any) -> Any:
@@ -105,8 +105,8 @@ def repository(settings: Settings) -> Repository:
     return Repository(engine)
 
 
-async def put(settings: Settings, *told: Input) -> None:
-    for record in told:
+async def put(settings: Settings, *inputs: Input) -> None:
+    for record in inputs:
         await publish(settings, topic_of(record), [(record.task_sid, record)])
 
 
@@ -115,13 +115,13 @@ async def test_a_call_becomes_a_contact(settings_for: SettingsFor, prefix: str) 
     recording. The last version on `contacts` is the same."""
     settings = settings_for(prefix, instance="consolidator-0")
     await publish(settings, POLICY, [("1", LISTED)])
-    store, told = repository(settings), records(1)
+    store, inputs = repository(settings), records(1)
     consolidating = role_running(consolidator.run, settings)
     async with reading(settings, CONTACTS) as contacts, consolidating:
-        await put(settings, *told[:6])
+        await put(settings, *inputs[:6])
         await eventually(lambda: _being_recorded(store) == ["recording"])
-        await put(settings, *told[6:])
-        await eventually(lambda: _is_whole(store, 1))
+        await put(settings, *inputs[6:])
+        await eventually(lambda: _is_complete(store, 1))
         seen = await contacts.until(lambda seen: bool(seen) and plain(seen[-1]) == expected(1))
     assert in_database(seen[-1]) == store.contact(task(1))
     assert () == store.calls_in_progress()
@@ -133,14 +133,14 @@ async def test_audio_whose_task_is_not_known_is_found_and_attached_later(
     """A recording becomes complete before anything is known of its call; then the call comes."""
     settings = settings_for(prefix, instance="consolidator-0")
     await publish(settings, POLICY, [("1", LISTED)])
-    store, told = repository(settings), records(1)
-    audio = [r for r in told if isinstance(r, RecordingStarted | RecordingCompleted)]
+    store, inputs = repository(settings), records(1)
+    audio = [r for r in inputs if isinstance(r, RecordingStarted | RecordingCompleted)]
     async with role_running(consolidator.run, settings):
         await put(settings, *audio)
         await eventually(lambda: store.count_unmatched() == 1)
         assert store.contact(task(1)) is None
-        await put(settings, *(r for r in told if r not in audio))
-        await eventually(lambda: _is_whole(store, 1))
+        await put(settings, *(r for r in inputs if r not in audio))
+        await eventually(lambda: _is_complete(store, 1))
     assert 0 == store.count_unmatched()
 
 
@@ -161,7 +161,7 @@ async def test_killed_again_and_again_it_makes_the_same_contacts(
                 await eventually(lambda seen=before: _revisions(store) != seen)  # type: ignore[misc]
                 await process.kill()
                 await process.start()
-        await eventually(lambda: all(_is_whole(store, number) for number in numbers), 90)
+        await eventually(lambda: all(_is_complete(store, number) for number in numbers), 90)
         assert 0 == await process.stop()
     assert [expected(n) for n in numbers] == [_stored(store, n) for n in numbers]
 
@@ -181,7 +181,7 @@ def _stored(store: Repository, number: int) -> Contact | None:
     return None if found is None else plain(found)
 
 
-def _is_whole(store: Repository, number: int) -> bool:
+def _is_complete(store: Repository, number: int) -> bool:
     return _stored(store, number) == expected(number)
 
 

@@ -68,8 +68,8 @@ class Pipeline:
         story = Story(task_sid=task_sid, attributes=dict(attributes), t0=now - 2_000)
         name = f"ann{task_sid[-1]}"
         story.task("created", 0).reservation("created", 500, "ann", name)
-        told: list[CtiEvent] = story.reservation("accepted", 1_900, "ann", name).events
-        events = [replace(each, event_id=f"{task_sid}{each.event_id}") for each in told]
+        story_events: list[CtiEvent] = story.reservation("accepted", 1_900, "ann", name).events
+        events = [replace(each, event_id=f"{task_sid}{each.event_id}") for each in story_events]
         await publish(
             self.settings, CTI_EVENTS, [(task_sid, each) for each in events], transaction="t"
         )

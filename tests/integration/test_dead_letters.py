@@ -104,9 +104,9 @@ def test_retry_puts_back_once(settings: Settings, capsys: pytest.CaptureFixture[
     assert 1 == main(["dead-letters", "retry", "--dry-run"])
     assert [] == events(settings)
     assert 1 == main(["dead-letters", "retry"])
-    said = capsys.readouterr()
-    assert "3-0  still bad: not-json" in said.out
-    assert "too-late" in said.err
+    output = capsys.readouterr()
+    assert "3-0  still bad: not-json" in output.out
+    assert "too-late" in output.err
     written = events(settings)
     assert {"EV1", "EV7"} == {each.event_id for _, each in written}
     assert (5, CALL) in written

@@ -27,7 +27,7 @@ from tests.integration.derived import (
     compared,
     derived,
     is_outbound,
-    lived,
+    live_calls,
     log_times,
     task,
     under,
@@ -97,7 +97,7 @@ async def test_derived_is_live_also_after_five_kills(live: Settings) -> None:
     each derived record is the same, once. With one rule changed, only calls that it concerns
     differ, in decisions and their consequences. A derived version of a call has the log time of
     its event."""
-    await lived(live)
+    await live_calls(live)
     report = await derived(live, "a")
     assert report.progress.finished
     assert () == report.failures
@@ -133,7 +133,7 @@ async def test_it_follows_and_is_dropped(live: Settings) -> None:
     """A finished derivation takes in the records that have come since; with other arguments it is
     refused. A prefix with a pipeline's topics is refused. `drop` deletes topics and groups of the
     prefix and nothing else."""
-    await lived(live, 2)
+    await live_calls(live, 2)
     first = await derived(live, "a")
     again = await derived(live, "a")
     assert first.progress.written == again.progress.written

@@ -96,10 +96,10 @@ async def test_a_broken_dependency_ends_the_role_and_the_event_is_not_lost(
         await role(broken)(settings, Health(), asyncio.Event())
     done: list[str] = []
 
-    async def whole(key: str, before: Any, step: Any) -> None:
+    async def note_body(key: str, before: Any, step: Any) -> None:
         done.append(step.state.body)
 
-    async with role_running(role(whole), settings):
+    async with role_running(role(note_body), settings):
         await until(lambda: "first second" in done)
 
 

@@ -230,7 +230,7 @@ async def test_a_stop_closes_the_socket_without_twilio(gateway):
             assert (1000, "stop") == await closing_code(ws)
     found = await gateway.records("stream.events", MediaStreamClosed, 5)
     ended = [ours for _, ours in found if isinstance(ours, MediaStreamClosed)]
-    # To know that it has read the latest decision, the gateway writes where it must read on.
+    # To know that it has read the latest decision, the gateway writes the next offset.
     signs = {record.partition for record, ours in found if isinstance(ours, GatewayAlive)}
     own, old = (partition_of(task.encode(), CALL_PARTITIONS) for task in (TASK, others[1]))
     assert {own} <= signs <= {own, old}

@@ -45,7 +45,7 @@ CONNECTIONS = int(os.environ.get("FLEXCAPTURE_TEST_CONNECTIONS", "1000"))
 WAVE = 500
 NEIGHBOURS = 3
 MEMORY = 48 * 2**20
-"""So much more than before the gateway may hold, whatever is done to it."""
+"""The gateway may hold at most this much more than before, under any attack."""
 
 Slow = dict[str, "asyncio.Future[int | None]"]
 FRAME = b64encode(bytes(160)).decode()
@@ -112,7 +112,7 @@ async def test_a_signature_given_twice_is_refused(gateway):
     ["/", "/mediax", "/media/a/b", "/media/", "/media?a=b", "//media", "/media#a"],
 )
 async def test_another_path_is_refused_though_it_is_signed(gateway, path):
-    """No start request named it. (A fragment is no part of a request's path.)"""
+    """No start request named it. (A fragment does not belong to the path of a request.)"""
     url = gateway.url.removesuffix("/media") + path
     assert await answered(gateway, handshake(url, signed(url), path=path)) in (403, 400, None)
 
@@ -173,14 +173,14 @@ async def test_a_message_in_the_smallest_pieces_is_a_message(gateway):
 
 
 async def test_rubbish_for_audio_is_counted_and_the_socket_stays(gateway):
-    """Base64 that is none, payloads that are no text, tracks and timestamps that are none."""
+    """Invalid base64, payloads that are not text, invalid tracks and timestamps."""
     peer, media_stream = await started(gateway)
     rubbish = ["====", "A", "\u00e9\u00e9", "a b", "", "A" * 50_001]
     for number, payload in enumerate(rubbish):
         await peer.message(media(media_stream, 20 * number, payload))
     wrong = media(media_stream, 0, FRAME)
-    for told in ({"payload": 7}, {"timestamp": "-1"}, {"timestamp": "9" * 400}, {"track": "both"}):
-        await peer.message(wrong | {"media": {**wrong["media"], **told}})
+    for bad in ({"payload": 7}, {"timestamp": "-1"}, {"timestamp": "9" * 400}, {"track": "both"}):
+        await peer.message(wrong | {"media": {**wrong["media"], **bad}})
     await peer.message(media(media_stream, 400, FRAME))
     await peer.message(stop(media_stream))
     assert 1000 == await peer.closed()
@@ -212,7 +212,7 @@ async def test_a_url_is_good_for_its_own_call_only(gateway):
         assert await peer.closed() in NOTHING_BUT
 
 
-async def test_pings_without_end_that_nobody_wants_answered(gateway):
+async def test_unread_answers_to_endless_pings_are_not_kept(gateway):
     """A peer that floods and never reads: the answers pile up nowhere."""
     peer, media_stream = await started(gateway)
     flood = frame(PING, b"x" * 125) * 500

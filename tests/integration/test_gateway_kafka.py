@@ -1,4 +1,4 @@
-"""A gateway whose Kafka refuses records, is killed, or is not there yet."""
+"""A gateway while Kafka refuses records, is killed, or is not up yet."""
 
 import asyncio
 from contextlib import ExitStack
@@ -27,7 +27,7 @@ from tests.integration.gateway_process import TOKEN, closing_code, gateway_with
 pytestmark = pytest.mark.integration
 
 
-async def test_a_record_that_the_broker_refuses_is_told_and_the_line_continues(
+async def test_a_record_that_the_broker_refuses_is_reported_and_the_queue_continues(
     settings_for, prefix
 ):
     """The topic was created with a small `max.message.bytes`."""

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.integration
 
 
 async def test_topics_are_made_once(settings_for: SettingsFor, prefix: str) -> None:
-    """Making the topics again, even at the same time, is no error."""
+    """Creating the topics again, even at the same time, is no error."""
     settings = settings_for(prefix)
     async with asyncio.TaskGroup() as group:
         for _ in range(3):
@@ -43,7 +43,7 @@ async def test_a_record_goes_through(settings_for: SettingsFor, prefix: str) -> 
     assert (b"key", b"value") == (record.key, record.value)
 
 
-async def test_a_producer_goes_on_after_a_record_that_the_broker_refuses(
+async def test_a_producer_continues_after_a_record_that_the_broker_refuses(
     settings_for: SettingsFor, prefix: str
 ) -> None:
     """The broker did not number the refused record. aiokafka must not do so either, or all later

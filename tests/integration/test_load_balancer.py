@@ -89,8 +89,8 @@ async def test_a_dead_gateway_costs_no_handshake(tmp_path: Path) -> None:
 
 
 async def test_a_reload_breaks_nothing(tmp_path: Path) -> None:
-    """Calls from before several reloads go on, every message in its place, and no handshake fails
-    meanwhile."""
+    """Calls from before several reloads continue, every message in its place, and no handshake
+    fails meanwhile."""
     async with balanced(tmp_path) as balancer:
         calls = [await balancer.call() for _ in range(4)]
         done = asyncio.Event()

@@ -43,7 +43,7 @@ def request(path: str = "/media/x", headers: str = UPGRADE + SIGNED, method: str
 
 
 async def test_strangers_do_not_reach_a_gateway(tmp_path: Path) -> None:
-    """Each gets its answer from HAProxy, and a call beside them goes on."""
+    """Each gets its answer from HAProxy, and a call beside them continues."""
     cases = {
         request(path="/"): 404,
         request(path="/mediax"): 404,

@@ -59,7 +59,7 @@ async def test_an_emptied_list_stops_nothing_until_it_is_accepted(
         role(stream_manager.run, bench.settings) as health,
         role(service.run, bench.settings),
     ):
-        await bench.tell(CALLS, active_call())
+        await bench.publish(CALLS, active_call())
         answer = await bench.until(CommandAnswered, lambda r: r.outcome == "done")
         await bench.gateway_takes(answer)
         assert 1 == await asyncio.to_thread(accept, bench.settings)
@@ -67,7 +67,7 @@ async def test_an_emptied_list_stops_nothing_until_it_is_accepted(
         await until(lambda: "monitored-list" in health.reasons)
         assert f"would lose 1 of 1 entries ({ANN})" in health.reasons["monitored-list"]
         await asyncio.sleep(5)
-        assert not [r for r in bench.heard if getattr(r, "decision", "") == "stop"]
+        assert not [r for r in bench.published if getattr(r, "decision", "") == "stop"]
 
         assert 0 == await asyncio.to_thread(accept, bench.settings)
         stopped = await bench.until(RecordingDecided, lambda r: r.decision == "stop")
@@ -88,7 +88,7 @@ async def test_a_removed_setting_is_held_back_over_a_restart(bench: Bench) -> No
     async with asyncio.timeout(90), asyncio.TaskGroup() as tasks:
         tasks.create_task(stream_manager.run(settings, health, stop))
         await until(lambda: "would lose 1 of 1" in health.reasons.get("monitored-list", ""))
-        await bench.tell(CALLS, active_call())
+        await bench.publish(CALLS, active_call())
         await bench.until(RecordingDecided, lambda r: r.decision == "record")
         await bench.until(RecordingDecided, lambda r: r.decision == "stop")
         stop.set()

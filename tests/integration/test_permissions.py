@@ -111,7 +111,7 @@ async def lacks(health: Health, what: str) -> None:
 async def test_what_a_role_lacks_is_named_until_it_is_granted(
     guarded: GuardedKafka, app: SettingsOf, prefix: str, role: Any, name: str
 ) -> None:
-    """Topics first, then the group; without DescribeConfigs the role starts all the same."""
+    """Topics first, then the group; without DescribeConfigs the role starts nevertheless."""
     health, stop = Health(starting="not ready yet"), asyncio.Event()
     running_role = asyncio.create_task(role.run(app(), health, stop))
     await lacks(health, f"User:app lacks the ACL Read on Topic {prefix}")

@@ -49,7 +49,7 @@ def once(numbers: range) -> dict[str, Counter[str]]:
 
 
 async def test_calls_in_counts_out(settings_for: SettingsFor, prefix: str) -> None:
-    """Each call is counted once, however many versions it has."""
+    """Each call is counted once, for any number of versions."""
     settings = settings_for(prefix, instance="queue-counter-0")
     records = [(call.task_sid, call) for number in range(9) for call in versions(number)]
     async with reading(settings, COUNTS) as counts:

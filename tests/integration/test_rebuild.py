@@ -99,7 +99,7 @@ async def rebuilt(settings: Settings) -> CallsReport:
     return await rebuild_tracker(settings, check=False, progress=lambda *_: None)
 
 
-async def test_a_wrecked_table_is_as_before_and_the_tracker_goes_on(
+async def test_a_wrecked_table_is_restored_and_the_tracker_continues(
     settings_for: SettingsFor, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After lost keys, garbage, old values and unknown keys, the rebuild restores the table byte
@@ -198,7 +198,7 @@ async def test_a_running_tracker_is_left_alone(
             await rebuilt(settings)
 
 
-def test_the_command_tells_what_it_did(
+def test_the_command_prints_its_result(
     settings_for: SettingsFor, prefix: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Status 1 for a Kafka without our topics, in a line."""

@@ -88,15 +88,15 @@ async def test_the_same_recordings_again(settings_for, prefix, tmp_path, monkeyp
         before, live = await offsets(settings), tree(kept)
         assert 8 == len(live)
         again = tmp_path / "again"
-        told = await run(Chosen(), again.as_uri(), None)
-        assert "4 recordings were made; 1 do not end." in told
-        assert SIDS[4] in told
+        output = await run(Chosen(), again.as_uri(), None)
+        assert "4 recordings were made; 1 do not end." in output
+        assert SIDS[4] in output
         assert live == tree(again)
         assert {key.partition("/")[0] for key in live} == set(names(again))
         assert "4 recordings are the same, 0 are not" in await run(Chosen(), None, kept.as_uri())
         late = tmp_path / "late"
-        told = await run(Chosen(since=int(time.time() * 1000) + 1), late.as_uri(), None)
-        assert told.startswith("0 recordings were made")
+        output = await run(Chosen(since=int(time.time() * 1000) + 1), late.as_uri(), None)
+        assert output.startswith("0 recordings were made")
         assert {} == tree(late)
         with running_bucket() as environment:
             for name, value in environment.items():
@@ -104,8 +104,8 @@ async def test_the_same_recordings_again(settings_for, prefix, tmp_path, monkeyp
             await run(Chosen(), f"s3://{BUCKET}/again", None)
             assert "4 recordings are the same" in await run(Chosen(), None, f"s3://{BUCKET}/again")
         damage(kept)
-        told = await run(Chosen(), None, kept.as_uri(), status=1)
-        assert "its audio differs in the recordings store" in told
+        output = await run(Chosen(), None, kept.as_uri(), status=1)
+        assert "its audio differs in the recordings store" in output
         assert before == await offsets(settings)
         await media.gateway_started(EPOCH + 1)
         await media.until_complete()
@@ -125,9 +125,9 @@ async def test_what_begins_before_the_log_that_is_read(settings_for, prefix, tmp
         assert 0 == await asyncio.to_thread(
             rebuild, settings, Chosen(since=since), target.as_uri(), None
         )
-        told = capsys.readouterr().out
-        assert "1 recordings were made; 1 begin too early." in told
-        assert SIDS[0] in told
+        output = capsys.readouterr().out
+        assert "1 recordings were made; 1 begin too early." in output
+        assert SIDS[0] in output
         assert 2 == len(tree(target))
 
 
@@ -145,10 +145,10 @@ async def test_one_call_up_to_a_time(settings_for, prefix, tmp_path, capsys):
         asked = Chosen(since=begins_at, until=begins_at + 30_000, task_sid=TASK)
         target = tmp_path / "again"
         assert 0 == await asyncio.to_thread(rebuild, settings, asked, target.as_uri(), None)
-    told = capsys.readouterr().out
-    assert "1 recordings were made; 1 do not end." in told
-    assert SIDS[1] in told
-    assert SIDS[2] not in told
+    output = capsys.readouterr().out
+    assert "1 recordings were made; 1 do not end." in output
+    assert SIDS[1] in output
+    assert SIDS[2] not in output
     assert 2 == len(tree(target))
     assert {"segments", ".partial"}.isdisjoint(names(target))
 
@@ -156,7 +156,7 @@ async def test_one_call_up_to_a_time(settings_for, prefix, tmp_path, capsys):
 async def test_killed_in_the_middle(settings_for, prefix, tmp_path, capsys):
     """SIGKILL while it writes: run again it makes the same, and leaves nothing over."""
     settings = settings_for(prefix)
-    whole, again = tmp_path / "whole", tmp_path / "again"
+    complete, again = tmp_path / "complete", tmp_path / "again"
     async with on_media(settings) as media:
         for sid in SIDS:
             await media.send([opened(sid), *batches_of(sid, 0, 10_000), closed(sid)])
@@ -166,11 +166,11 @@ async def test_killed_in_the_middle(settings_for, prefix, tmp_path, capsys):
         process.kill()
         assert -signal.SIGKILL == await process.wait()
         assert len(SIDS) > len(list(again.rglob("*.json")))
-        for target in (again, whole):
+        for target in (again, complete):
             assert 0 == await asyncio.to_thread(rebuild, settings, Chosen(), target.as_uri(), None)
             assert "5 recordings were made." in capsys.readouterr().out
-    assert tree(whole) == tree(again)
-    assert sorted(names(whole)) == sorted(names(again))
+    assert tree(complete) == tree(again)
+    assert sorted(names(complete)) == sorted(names(again))
 
 
 async def rebuilding(settings: Settings, target: Path) -> asyncio.subprocess.Process:

@@ -131,10 +131,10 @@ async def test_audio_that_arrives_late_in_spite_of_kills(settings_for, prefix):
         assert by_the_contract(moved).samples == (await store.get(supplement.audio))[HEADER_SIZE:]
         withheld = media.completed[other]
         heard = (await store.get(withheld.audio))[HEADER_SIZE:]
-        whole = by_the_contract(frames_of(other, 0, 1000))
-        assert whole.received == withheld.received + withheld.withheld
+        expected = by_the_contract(frames_of(other, 0, 1000))
+        assert expected.received == withheld.received + withheld.withheld
         assert abs(withheld.duration_ms - 12_000) <= 500
-        assert whole.samples[: len(heard) - 640] == heard[:-640]
+        assert expected.samples[: len(heard) - 640] == heard[:-640]
 
 
 def partition_of_task(key: str) -> int:

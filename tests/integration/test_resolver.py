@@ -1,5 +1,5 @@
-"""The resolver on the real Kafka: events that carry a call SID only find their task, whichever
-comes first and whatever dies."""
+"""The resolver on the real Kafka: events with only a call SID find their task, in any order, and if
+any process is killed."""
 
 import time
 from dataclasses import replace
@@ -55,7 +55,7 @@ def resolved(numbers: range) -> set[tuple[str | None, str]]:
     return {(task(n), event.event_id) for n in numbers for event in callbacks(n)}
 
 
-def meant(events: list[CtiEvent]) -> set[tuple[str | None, str]]:
+def tasks_and_ids(events: list[CtiEvent]) -> set[tuple[str | None, str]]:
     """Return task and id of the events, without repetitions."""
     return {(event.task_sid, event.event_id) for event in events}
 
@@ -87,7 +87,7 @@ async def test_events_before_and_after_the_alias_come_out(
         seen = await out.until(lambda seen: len(seen) >= 40)
     assert 20 <= len(early)
     assert 40 == len(seen)
-    assert resolved(numbers) == meant(seen)
+    assert resolved(numbers) == tasks_and_ids(seen)
 
 
 async def test_killed_amid_the_events_it_loses_none(settings_for: SettingsFor, prefix: str) -> None:
@@ -99,16 +99,16 @@ async def test_killed_amid_the_events_it_loses_none(settings_for: SettingsFor, p
         # Half of the legs are known, so that it shows when the events before have been handled.
         await send_aliases(settings, range(30))
         await send_events(settings, numbers, slice(0, 2))
-        await out.until(lambda seen: len(meant(seen)) >= 30)
+        await out.until(lambda seen: len(tasks_and_ids(seen)) >= 30)
         await process.kill()
         await process.start()
         await send_events(settings, numbers, slice(2, 4))
         await send_aliases(settings, range(30, 60))
-        await out.until(lambda seen: len(meant(seen)) >= 90)
+        await out.until(lambda seen: len(tasks_and_ids(seen)) >= 90)
         await process.kill()
         await process.start()
-        await out.until(lambda seen: meant(seen) >= resolved(numbers), seconds=90)
-        assert resolved(numbers) == meant(out.records)
+        await out.until(lambda seen: tasks_and_ids(seen) >= resolved(numbers), seconds=90)
+        assert resolved(numbers) == tasks_and_ids(out.records)
 
 
 async def test_two_processes_share_the_legs_and_one_dies(
@@ -123,17 +123,17 @@ async def test_two_processes_share_the_legs_and_one_dies(
     async with reading(settings, CTI_RESOLVED) as out, processes(first, second):
         await send_aliases(settings, range(24))
         await send_events(settings, numbers, slice(0, 3))
-        await out.until(lambda seen: len(meant(seen)) >= 72, seconds=90)
+        await out.until(lambda seen: len(tasks_and_ids(seen)) >= 72, seconds=90)
         await first.kill()
         await send_events(settings, numbers, slice(3, 4))
         await send_aliases(settings, range(24, 48))
-        await out.until(lambda seen: meant(seen) >= resolved(numbers), seconds=90)
+        await out.until(lambda seen: tasks_and_ids(seen) >= resolved(numbers), seconds=90)
         assert 0 == await second.stop()
-        assert resolved(numbers) == meant(out.records)
+        assert resolved(numbers) == tasks_and_ids(out.records)
 
 
 async def test_tracker_and_resolver_together(settings_for: SettingsFor, prefix: str) -> None:
-    """A call takes in the callbacks of its leg, those too that came before it began."""
+    """A call gets the callbacks of its leg, also those from before it began."""
     numbers = range(5)
     attributes = {"from": CUSTOMER, "direction": "inbound"}
     settings = settings_for(prefix, instance="role-0")
@@ -153,6 +153,6 @@ async def test_tracker_and_resolver_together(settings_for: SettingsFor, prefix: 
 
 
 def _over(calls: list[Call]) -> set[str]:
-    """Return the calls whose legs have all milestones."""
+    """Return the calls that have all milestones on their legs."""
     known = {"answered", "completed"}
     return {c.task_sid for c in calls for own in c.legs if known <= set(own.milestones)}

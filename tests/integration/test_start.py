@@ -105,8 +105,8 @@ async def test_another_number_of_partitions_is_named_and_not_changed(
 async def test_a_leader_waits_until_it_knows_every_topic(
     settings_for: SettingsFor, prefix: str
 ) -> None:
-    """A group whose leader starts before a topic exists gets the topic's partitions soon after its
-    creation, not at the next refresh of the metadata after five minutes."""
+    """If the group's leader starts before a topic exists, the group gets the topic's partitions
+    soon after its creation, not at the next refresh of the metadata after five minutes."""
     settings = settings_for(prefix)
     await ensure_topics(settings, [CALLS])
     names = [settings.prefixed(topic.name) for topic in (CALLS, STREAM_EVENTS)]

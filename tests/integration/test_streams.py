@@ -49,7 +49,7 @@ async def test_the_leg_of_another_call_is_stopped_once_twilio_says_whose_it_is(
         role(stream_manager.run, bench.settings),
         role(service.run, bench.settings),
     ):
-        await bench.tell(CALLS, later(active_call(), legs=(named,)))
+        await bench.publish(CALLS, later(active_call(), legs=(named,)))
         started = await bench.until(CommandAnswered, lambda r: r.outcome == "done")
         await bench.gateway_takes(started)
         verified = await bench.until(CommandAnswered, lambda r: r.command == "verify")
@@ -78,7 +78,7 @@ async def test_the_legs_that_twilio_lists_are_written_for_other_tasks(bench: Ben
         role(stream_manager.run, bench.settings),
         role(service.run, bench.settings),
     ):
-        await bench.tell(CALLS, unnamed)
+        await bench.publish(CALLS, unnamed)
         started = await bench.until(CommandAnswered, lambda r: r.command == "start")
         assert started.listed_call_sids == (CUSTOMER_LEG,)
         reader = consumer(bench.settings, bench.settings.prefixed(CALL_ALIASES.name))
@@ -104,7 +104,7 @@ async def test_a_callback_is_looked_for_seldom_however_often_the_roles_restart(
             ):
                 if restart == 0:
                     began = now_ms()
-                    await bench.tell(CALLS, callback)
+                    await bench.publish(CALLS, callback)
                     await bench.twilio.until_asked("conferences", 2)
                 await asyncio.sleep(3)
         await asyncio.sleep(max(0, began + 20_000 - now_ms()) / 1000)
@@ -121,12 +121,12 @@ async def test_a_callback_is_looked_for_seldom_however_often_the_roles_restart(
             role(stream_manager.run, bench.settings),
             role(service.run, bench.settings),
         ):
-            await bench.tell(CALLS, later(callback, legs=(joined,)))
+            await bench.publish(CALLS, later(callback, legs=(joined,)))
             started = await bench.until(CommandAnswered, lambda r: r.outcome == "done")
     assert (CUSTOMER_LEG, 1) == (started.call_sid, started.generation)
 
 
-async def test_a_call_of_a_monitored_agent_is_streamed_until_he_leaves(bench: Bench) -> None:
+async def test_a_call_of_a_monitored_agent_is_streamed_until_the_agent_leaves(bench: Bench) -> None:
     """The accepting version leads to a Start request, the leaving one to a Stop by SID; decision
     and states are on stream.events, with the policy's version."""
     async with (
@@ -135,12 +135,12 @@ async def test_a_call_of_a_monitored_agent_is_streamed_until_he_leaves(bench: Be
         role(service.run, bench.settings),
     ):
         active = active_call()
-        await bench.tell(CALLS, active)
+        await bench.publish(CALLS, active)
         answer = await bench.until(CommandAnswered, lambda r: r.outcome == "done")
         decided = await bench.until(RecordingDecided)
         await bench.gateway_takes(answer)
         await bench.until(MediaStreamChanged, lambda r: r.state == "running")
-        await bench.tell(CALLS, left_call(active))
+        await bench.publish(CALLS, left_call(active))
         await bench.gateway_loses(answer)
         await bench.until(MediaStreamChanged, lambda r: r.state == "stopped")
 
@@ -164,7 +164,7 @@ async def test_a_changed_list_takes_effect_on_running_calls(bench: Bench) -> Non
         role(service.run, bench.settings),
     ):
         now = now_ms()
-        await bench.tell(CALLS, call(reservation(BOB, created=now, accepted=now)))
+        await bench.publish(CALLS, call(reservation(BOB, created=now, accepted=now)))
         before = await bench.until(RecordingDecided)
         path.write_text(f"{ANN}\n{BOB.upper()}\n")
         on = await bench.until(RecordingDecided, lambda r: r.decision == "record")
@@ -188,7 +188,7 @@ async def test_what_a_gateway_loses_is_started_again(bench: Bench) -> None:
         role(stream_manager.run, bench.settings),
         role(service.run, bench.settings),
     ):
-        await bench.tell(CALLS, active_call())
+        await bench.publish(CALLS, active_call())
         first = await bench.until(CommandAnswered)
         await bench.gateway_takes(first)
         await bench.gateway_loses(first, "dropped")
@@ -203,7 +203,7 @@ async def test_what_a_gateway_loses_is_started_again(bench: Bench) -> None:
 
     assert ("done", "done") == (second.outcome, third.outcome)
     assert "ended: its gateway died and started again" == ended.reason
-    assert 1 == len([r for r in bench.heard if isinstance(r, RecordingDecided)])
+    assert 1 == len([r for r in bench.published if isinstance(r, RecordingDecided)])
 
 
 async def test_a_gateway_is_alive_while_one_of_the_topics_says_so(bench: Bench) -> None:
@@ -214,7 +214,7 @@ async def test_a_gateway_is_alive_while_one_of_the_topics_says_so(bench: Bench) 
         role(stream_manager.run, bench.settings),
         role(service.run, bench.settings),
     ):
-        await bench.tell(CALLS, active_call())
+        await bench.publish(CALLS, active_call())
         first = await bench.until(CommandAnswered, lambda r: r.command == "start")
         await bench.gateway_takes(first)
         await bench.until(MediaStreamChanged, lambda r: r.state == "running")
@@ -236,7 +236,7 @@ async def test_an_adapter_that_dies_leaves_its_command_to_the_next(bench: Bench)
     async with asyncio.timeout(90), role(stream_manager.run, bench.settings):
         with contextlib.suppress(asyncio.CancelledError):
             async with role(service.run, bench.settings):
-                await bench.tell(CALLS, active_call())
+                await bench.publish(CALLS, active_call())
                 await bench.twilio.until_asked("start")
         bench.twilio.hanging.set()
         bench.twilio.streams.clear()

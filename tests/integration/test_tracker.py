@@ -1,4 +1,5 @@
-"""The tracker on the real Kafka: events in, every version of every call out, whatever dies."""
+"""The tracker on the real Kafka: for its events, every version of every call is published, even if
+processes are killed."""
 
 import itertools
 import time
@@ -55,7 +56,7 @@ def expected(events: list[CtiEvent]) -> list[Call]:
     return versions
 
 
-def told(versions: list[Call]) -> list[Call]:
+def without_log_time(versions: list[Call]) -> list[Call]:
     """The versions without the time of the log, which no test knows."""
     return [replace(version, latest_arrival_at=NOW) for version in versions]
 
@@ -75,7 +76,7 @@ async def test_each_version_of_a_call_is_on_calls(settings_for: SettingsFor, pre
         async with role_running(tracker.run, settings):
             versions = await calls.until(lambda seen: len(seen) >= len(expected(events)))
         [letter] = await letters.until(lambda seen: len(seen) == 1)
-    assert expected(events) == told(versions)
+    assert expected(events) == without_log_time(versions)
     assert "undecodable" == letter.reason
 
 
@@ -141,7 +142,7 @@ def _all_there(seen: list[Call], stories: list[list[CtiEvent]]) -> bool:
         assert known == version, "two different versions of one number"
     wanted = {(c.task_sid, c.revision): c for events in stories for c in expected(events)}
     assert set(by_key) <= set(wanted), "a version that the fold does not make"
-    return dict(zip(by_key, told(list(by_key.values())), strict=True)) == wanted
+    return dict(zip(by_key, without_log_time(list(by_key.values())), strict=True)) == wanted
 
 
 async def test_what_comes_too_late_opens_no_call(settings_for: SettingsFor, prefix: str) -> None:
@@ -157,12 +158,12 @@ async def test_what_comes_too_late_opens_no_call(settings_for: SettingsFor, pref
         async with role_running(tracker.run, settings):
             versions = await calls.until(lambda seen: len(seen) >= len(expected(events)))
             [letter] = await letters.until(lambda seen: len(seen) == 1)
-    assert expected(events) == told(versions)
+    assert expected(events) == without_log_time(versions)
     assert ("too-late", settings.prefixed(CTI_EVENTS.name)) == (letter.reason, letter.origin)
     assert late == decode(letter.original)
 
 
-async def test_each_leg_is_told_once_and_resolved_events_are_taken_in(
+async def test_each_leg_is_published_once_and_resolved_events_are_applied(
     settings_for: SettingsFor, prefix: str
 ) -> None:
     """The resolver depends on the aliases; the events that it finds come back on cti.resolved."""
@@ -200,4 +201,4 @@ async def test_a_stopped_tracker_starts_where_it_ended(
         await publish(settings, CTI_EVENTS, [(task(7), e) for e in events[5:]], transaction="t")
         async with role_running(tracker.run, settings):
             versions = await calls.until(lambda seen: len(seen) >= len(expected(events)))
-    assert expected(events) == told(versions)
+    assert expected(events) == without_log_time(versions)

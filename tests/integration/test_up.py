@@ -39,17 +39,17 @@ def test_a_whole_life(tmp_path: Path) -> None:
     directory.mkdir(mode=0o755)
     with up(directory) as first:
         until(first, "ready")
-        told = endpoints(directory)
+        before = endpoints(directory)
         assert 0o600 == (directory / "endpoints.json").stat().st_mode & 0o777
-        assert first.pid == told["pid"]
-        assert {"kafka", "kinesis", "tracker", "console"} <= set(told["roles"])
-        assert [None] == [process["http"] for process in told["roles"]["kafka"]]
+        assert first.pid == before["pid"]
+        assert {"kafka", "kinesis", "tracker", "console"} <= set(before["roles"])
+        assert [None] == [process["http"] for process in before["roles"]["kafka"]]
         _refused(directory, first.pid)
         for role in ("tracker", "kinesis", "kafka"):
-            old = told["roles"][role][0]["pid"]
+            old = before["roles"][role][0]["pid"]
             os.kill(old, signal.SIGKILL)
             replaced(directory, role, old)
-        eventually(lambda: ["flex-events"] == _kinesis_streams(told))
+        eventually(lambda: ["flex-events"] == _kinesis_streams(before))
         assert [] == open_to_others(directory)
         children = pids(endpoints(directory)) - {None}
         first.kill()
@@ -59,7 +59,7 @@ def test_a_whole_life(tmp_path: Path) -> None:
         until(second, "ready")
         again = endpoints(directory)
         for name in ("kafka", "kinesis", "gateway", "console", "console_token", "schema_registry"):
-            assert told[name] == again[name]
+            assert before[name] == again[name]
         with urllib.request.urlopen(f"{again['schema_registry']}/subjects") as answer:
             assert "calls-value" in json.load(answer)
         second.send_signal(signal.SIGTERM)
@@ -83,9 +83,9 @@ def test_three_brokers(tmp_path: Path) -> None:
         first.send_signal(signal.SIGTERM)
         assert 0 == first.wait(20)
     with up(directory, STUB_UP_BROKERS="1") as other:
-        said = until(other, "--brokers")
+        lines = until(other, "--brokers")
         assert 2 == other.wait(SECONDS)
-    assert "cluster of 3" in said[-1]
+    assert "cluster of 3" in lines[-1]
     with up(directory) as second:
         until(second, "ready")
         assert started["kafka"] == endpoints(directory)["kafka"]
@@ -111,15 +111,15 @@ async def replication(servers: str) -> set[tuple[int, str]]:
 
 def _refused(directory: Path, holder: int) -> None:
     with up(directory) as other:
-        said = until(other, "in use")
+        lines = until(other, "in use")
         assert 3 == other.wait(SECONDS)
-    assert str(holder) in said[-1]
+    assert str(holder) in lines[-1]
     assert (directory / "endpoints.json").exists()
 
 
-def _kinesis_streams(told: dict[str, Any]) -> list[str]:
+def _kinesis_streams(document: dict[str, Any]) -> list[str]:
     request = urllib.request.Request(
-        told["kinesis"],
+        document["kinesis"],
         b"{}",
         {
             "X-Amz-Target": "Kinesis_20131202.ListStreams",
@@ -136,8 +136,8 @@ def _kinesis_streams(told: dict[str, Any]) -> list[str]:
 
 
 def test_several_processes_and_an_outside_kafka(kafka: str, prefix: str, tmp_path: Path) -> None:
-    """With Kafka and Kinesis outside nothing of the kind is started; the roles run as often as
-    asked, gateways on one shared port, and learn the outside's addresses."""
+    """With Kafka and Kinesis outside, neither is started; the requested number of processes runs,
+    gateways on one shared port, and they get the outside addresses."""
     directory = tmp_path / "state"
     outside = {
         "FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS": kafka,
@@ -147,20 +147,20 @@ def test_several_processes_and_an_outside_kafka(kafka: str, prefix: str, tmp_pat
     }
     with up(directory, **outside) as process:
         until(process, "ready")
-        told = endpoints(directory)
-        assert (kafka, "http://127.0.0.1:9") == (told["kafka"], told["kinesis"])
-        assert not {"kafka", "kinesis"} & set(told["roles"])
-        assert [2, 2, 1] == [len(told["roles"][r]) for r in ("gateway", "tracker", "recorder")]
-        seen = [_environment_of(gateway["http"]) for gateway in told["roles"]["gateway"]]
+        document = endpoints(directory)
+        assert (kafka, "http://127.0.0.1:9") == (document["kafka"], document["kinesis"])
+        assert not {"kafka", "kinesis"} & set(document["roles"])
+        assert [2, 2, 1] == [len(document["roles"][r]) for r in ("gateway", "tracker", "recorder")]
+        seen = [_environment_of(gateway["http"]) for gateway in document["roles"]["gateway"]]
         assert ["gateway-0", "gateway-1"] == [e["FLEXCAPTURE_INSTANCE"] for e in seen]
         assert ["true", "true"] == [e["FLEXCAPTURE_GATEWAY_REUSE_PORT"] for e in seen]
-        assert {told["gateway"]} == {e["FLEXCAPTURE_GATEWAY_PUBLIC_URL"] for e in seen}
+        assert {document["gateway"]} == {e["FLEXCAPTURE_GATEWAY_PUBLIC_URL"] for e in seen}
         process.send_signal(signal.SIGINT)
         assert 0 == process.wait(SECONDS)
-        assert [] == [pid for pid in pids(told) if not gone(pid)]
+        assert [] == [pid for pid in pids(document) if not gone(pid)]
 
 
-def test_what_keeps_failing_is_told(kafka: str, prefix: str, tmp_path: Path) -> None:
+def test_a_role_that_keeps_failing_is_reported(kafka: str, prefix: str, tmp_path: Path) -> None:
     """A role that ends right after its start is started again until it stays; the end of its log
     is shown."""
     outside = {
@@ -169,9 +169,9 @@ def test_what_keeps_failing_is_told(kafka: str, prefix: str, tmp_path: Path) -> 
         "AWS_ENDPOINT_URL_KINESIS": "http://127.0.0.1:9",
     }
     with up(tmp_path / "state", "crash-2", **outside) as process:
-        said = until(process, "ready")
-        assert any("tracker-0 exited with status 3; restarting now" in line for line in said)
-        assert any("cannot do it today" in line for line in said)
+        lines = until(process, "ready")
+        assert any("tracker-0 exited with status 3; restarting now" in line for line in lines)
+        assert any("cannot do it today" in line for line in lines)
 
 
 def _environment_of(address: str) -> dict[str, str]:

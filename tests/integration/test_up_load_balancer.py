@@ -68,11 +68,11 @@ def test_haproxy_lives_and_dies_with_up(kafka: str, prefix: str, tmp_path: Path)
     directory = tmp_path / "state"
     with up(directory, **_outside(kafka, prefix)) as first:
         until(first, "ready")
-        told = endpoints(directory)
+        before = endpoints(directory)
         listed = _load_balancer(directory)
         assert 200 == _status(listed["http"], "/healthz")
         assert 200 == _status(listed["http"], "/metrics")
-        assert 404 == _status(told["gateway"].removeprefix("ws://").partition("/")[0], "/")
+        assert 404 == _status(before["gateway"].removeprefix("ws://").partition("/")[0], "/")
         old_workers = _workers(listed["pid"])
         os.kill(listed["pid"], signal.SIGUSR2)
         eventually(lambda: bool(_workers(listed["pid"]) - old_workers))
@@ -88,7 +88,7 @@ def test_haproxy_lives_and_dies_with_up(kafka: str, prefix: str, tmp_path: Path)
         eventually(lambda: all(gone(pid) for pid in (master, *workers)))
     with up(directory, **_outside(kafka, prefix)) as second:
         until(second, "ready")
-        assert told["gateway"] == endpoints(directory)["gateway"]
+        assert before["gateway"] == endpoints(directory)["gateway"]
         processes = pids(endpoints(directory)) | _workers(_load_balancer(directory)["pid"])
         second.send_signal(signal.SIGTERM)
         assert 0 == second.wait(20)
@@ -99,8 +99,8 @@ def test_haproxy_lives_and_dies_with_up(kafka: str, prefix: str, tmp_path: Path)
 def test_without_a_healthy_gateway_haproxy_is_not_healthy(
     kafka: str, prefix: str, tmp_path: Path
 ) -> None:
-    """Its health is that of what is behind it. `up` does not wait for it without an auth token,
-    since no gateway is healthy then."""
+    """Its health is that of the gateways. `up` does not wait for it without an auth token, since no
+    gateway is healthy then."""
     directory = tmp_path / "state"
     settings = _outside(kafka, prefix, gateways=1)
     with up(directory, **settings) as process:

@@ -17,7 +17,9 @@ from tests.integration.test_up import SECONDS, endpoints, replaced, until, up
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 
-def test_a_port_that_another_program_took_is_told(kafka: str, prefix: str, tmp_path: Path) -> None:
+def test_a_port_that_another_program_took_is_reported(
+    kafka: str, prefix: str, tmp_path: Path
+) -> None:
     """If a role dies and another program takes its port, `up` names port and program, starts
     nothing in vain, and starts the role on the same port once that is free."""
     outside = {
@@ -34,11 +36,11 @@ def test_a_port_that_another_program_took_is_told(kafka: str, prefix: str, tmp_p
         os.kill(tracker["pid"], signal.SIGKILL)
         with listening_soon(port):
             process.send_signal(signal.SIGCONT)
-            said = until(process, "tracker-0 cannot start")
-            assert f"port {port} is taken by process {os.getpid()} (" in said[-1]
+            lines = until(process, "tracker-0 cannot start")
+            assert f"port {port} is taken by process {os.getpid()} (" in lines[-1]
             assert None is endpoints(directory)["roles"]["tracker"][0]["pid"]
-        said = until(process, "tracker-0: its ports are free again")
-        assert not any("restarting" in line for line in said)
+        lines = until(process, "tracker-0: its ports are free again")
+        assert not any("restarting" in line for line in lines)
         replaced(directory, "tracker", tracker["pid"])
         assert tracker["http"] == endpoints(directory)["roles"]["tracker"][0]["http"]
 
@@ -60,7 +62,7 @@ def listening_soon(port: int) -> Iterator[None]:
 
 
 def test_up_waits_for_an_outside_kafka(tmp_path: Path) -> None:
-    """It says what it waits for, and starts everything once Kafka is there."""
+    """It prints the reason for the wait, and starts everything once Kafka is up."""
     ports = chosen(["kafka", "controller"], {}, [])
     broker = LocalKafka(tmp_path / "kafka", ports["kafka"], ports["controller"])
     outside = {

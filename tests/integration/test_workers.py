@@ -27,7 +27,7 @@ ANN = worker_sid("ann")
 
 
 def inbound(task_sid: str, email: str) -> Story:
-    """Return a call with ann, who has that e-mail address at the time."""
+    """Return a call with ann under that e-mail address."""
     attributes = {"call_sid": CUSTOMER_LEG, "from": "+15550100", "direction": "inbound"}
     worker = json.dumps(worker_attributes("ann", email=email))
     story = Story(task_sid=task_sid, attributes=attributes, t0=NOW).task("created", 0)
@@ -36,7 +36,7 @@ def inbound(task_sid: str, email: str) -> Story:
     return story
 
 
-async def test_names_gather_across_tasks_and_a_shared_leg_is_told_to_both(
+async def test_names_accumulate_across_tasks_and_a_shared_leg_is_reported_to_both(
     settings_for: SettingsFor, prefix: str
 ) -> None:
     """Every decider reads both names; each task's call says that the other one has its leg."""
@@ -44,7 +44,7 @@ async def test_names_gather_across_tasks_and_a_shared_leg_is_told_to_both(
     await ensure_topics(trackers, [POLICY, WORKERS])
     async with (
         reading(trackers, WORKERS) as workers,
-        reading(trackers, CTI_RESOLVED) as told,
+        reading(trackers, CTI_RESOLVED) as resolved,
         reading(trackers, CALLS) as calls,
         role_running(resolver.run, resolvers),
         role_running(tracker.run, trackers),
@@ -54,7 +54,7 @@ async def test_names_gather_across_tasks_and_a_shared_leg_is_told_to_both(
             events = [(task_sid, event) for event in inbound(task_sid, email).events]
             await publish(trackers, CTI_EVENTS, events, transaction="t")
             await workers.until(lambda seen, email=email: any(_knows(w, email) for w in seen))
-        contested = await told.until(lambda seen: len(_contested(seen)) >= 2)
+        contested = await resolved.until(lambda seen: len(_contested(seen)) >= 2)
         versions = await calls.until(lambda seen: len(_of_both(seen)) == 2)
         await policy.catch_up()
         known = policy.history.workers.words_at(ANN, NOW + 10**9)

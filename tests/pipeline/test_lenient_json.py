@@ -65,7 +65,7 @@ def _forms(text: str) -> tuple[str | bytes, ...]:
     ["", "{", "{'a':1}", '{"a":undefined}', "[1,]", "{} {}", "\ufeff", "[" * DEEP, '"\\ud83d',
      '{"a":' * DEEP + "1", "nan"],
 )  # fmt: skip
-def test_what_nobody_reads_is_unreadable(text: str) -> None:
+def test_text_that_no_json_reader_accepts_is_unreadable(text: str) -> None:
     """And nothing but `Unreadable` is raised."""
     for form in (text, text.encode()):
         with pytest.raises(Unreadable):
@@ -112,7 +112,7 @@ def test_whatever_python_writes_is_read(value: Any, is_escaped: bool) -> None:
 
 
 def _as_read(value: Any) -> Any:
-    """What Python reads, with what no strict reader takes replaced."""
+    """Text as Python reads it, with the values replaced that no strict reader accepts."""
     if isinstance(value, dict):
         return {_as_read(k): _as_read(v) for k, v in value.items()}
     if isinstance(value, list):
@@ -134,7 +134,7 @@ def _as_float(value: int) -> float | None:
 
 @given(st.binary() | st.text(st.characters()), st.sampled_from(["", "[", '{"a":', '"\\ud83d']))
 def test_nothing_else_is_ever_raised(raw: Any, before: str) -> None:
-    """Whatever the text, it is read or `Unreadable`."""
+    """Any text is read or is `Unreadable`."""
     text = before.encode() + raw if isinstance(raw, bytes) else before + raw
     try:
         written(loads(text))

@@ -25,7 +25,7 @@ OFFSETS = st.floats(-2_000_000_000_000, 2_000_000_000_000)
 
 
 def measured(probes: list[Probe], offset: float, since: float = 1_000.0) -> list[Measurement]:
-    """Return the measurement of a process whose monotonic clock is `offset` behind the log's."""
+    """Return the measurement of a process with a monotonic clock `offset` behind the log's."""
     now, found = since, []
     for probe in probes:
         sent_at = now + probe.pause
@@ -39,7 +39,7 @@ def measured(probes: list[Probe], offset: float, since: float = 1_000.0) -> list
 def test_the_error_is_at_most_half_of_the_shortest_round_trip_in_the_window(
     probes: list[Probe], offset: float
 ) -> None:
-    """However long each probe is under way, in either direction."""
+    """For any duration of each probe, in either direction."""
     estimate = OffsetEstimate()
     measurements = measured(probes, offset)
     for measurement in measurements:

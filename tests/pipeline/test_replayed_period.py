@@ -1,5 +1,5 @@
-"""What a replay of a period long past does behind the bridge: the tracker, the stream manager and
-the consolidator are given its events once more, days later, with whatever they still know."""
+"""A replay of a period long past, behind the bridge: the tracker, the stream manager and the
+consolidator get its events once more, days later, with any state that they still have."""
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -57,17 +57,17 @@ def tracked(
 def managed(versions: list[Call], now: int) -> list[object]:
     """Return the records that the stream manager publishes for these versions, and for the seconds
     after each, if it has no state of the call."""
-    core, state, told = StreamsCore(HISTORY), None, list[object]()
+    core, state, published = StreamsCore(HISTORY), None, list[object]()
     for number, version in enumerate(versions):
         at = now + number * 5_000
         step = core.on_record(TASK, state, version, at)
-        told += [output.record for output in step.outputs]
+        published += [output.record for output in step.outputs]
         if step.state is not None:
             ticked = core.on_tick(TASK, step.state, at + 4_000)
-            told += [output.record for output in ticked.outputs]
+            published += [output.record for output in ticked.outputs]
             step = ticked
         state = step.state
-    return told
+    return published
 
 
 def consolidated(state: ContactState, records: list[Call], now: int) -> ContactState:
@@ -87,15 +87,14 @@ def made(state: ContactState) -> Contact:
 def test_as_it_happens_the_call_is_streamed() -> None:
     """The story is one that starts a media stream while it happens: else nothing is shown here."""
     versions, _ = tracked(STORY, None, 0)
-    told = managed(versions, T0 + 3_000)
-    assert [] != [each for each in told if isinstance(each, StartDuplicateStream)]
+    published = managed(versions, T0 + 3_000)
+    assert [] != [each for each in published if isinstance(each, StartDuplicateStream)]
 
 
 @given(periods, st.integers(0, 10 * DAY_MS))
 @example((0, len(STORY)), FORGOTTEN_AFTER_MS)
 def test_a_call_that_is_remembered_has_no_new_versions(period: tuple[int, int], late: int) -> None:
-    """While the call, or its mark, is there, its events change nothing once more, whatever part of
-    them it is."""
+    """While the call, or its mark, is there, a repetition of any of its events changes nothing."""
     _, state = tracked(STORY, None, 0)
     late = late % (FORGOTTEN_AFTER_MS + MARKED_MS - 60_000)
     assert [] == tracked(STORY[slice(*period)], state, late)[0]
@@ -104,8 +103,8 @@ def test_a_call_that_is_remembered_has_no_new_versions(period: tuple[int, int], 
 @given(periods, st.integers(0, 10 * DAY_MS))
 @example((0, 3), 0)
 def test_a_call_that_is_over_for_good_is_never_streamed(period: tuple[int, int], more: int) -> None:
-    """Once the mark is gone its beginning opens the call anew, its end maybe not in the period: no
-    start is commanded, and nothing decided."""
+    """Once the mark is gone, its beginning opens the call again, and its end may be outside of the
+    period: no start is commanded, and no decision is made."""
     late = FORGOTTEN_AFTER_MS + MARKED_MS + more
     versions, _ = tracked(STORY[slice(*period)], None, late)
     assert [] == managed(versions, T0 + late)
@@ -116,9 +115,9 @@ def test_no_history_is_ever_streamed(events: list[CtiEvent], more: int) -> None:
     """Other calls with a last event as old are not streamed either."""
     latest = max(event.arrived_at for event in events) + 200_000
     versions, _ = tracked(events, None, FORGOTTEN_AFTER_MS + MARKED_MS + more)
-    told = managed(versions, latest + FORGOTTEN_AFTER_MS + MARKED_MS + more)
+    published = managed(versions, latest + FORGOTTEN_AFTER_MS + MARKED_MS + more)
     assert [] == [
-        each for each in told if isinstance(each, StartDuplicateStream | RecordingDecided)
+        each for each in published if isinstance(each, StartDuplicateStream | RecordingDecided)
     ]
 
 
@@ -134,5 +133,5 @@ def test_a_contact_loses_nothing(period: tuple[int, int]) -> None:
     after = consolidated(state, again, ENDED + 3 * DAY_MS)
     before = made(state)
     assert 1 == len(before.recordings)
-    told = [(c.recordings, c.sessions, c.ended_at, c.state) for c in (before, made(after))]
-    assert told[0] == told[1]
+    contents = [(c.recordings, c.sessions, c.ended_at, c.state) for c in (before, made(after))]
+    assert contents[0] == contents[1]

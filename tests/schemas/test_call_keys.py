@@ -96,8 +96,8 @@ def everything() -> list[CtiEvent]:
 
 def deltas(events: Iterable[CtiEvent]) -> list[Call]:
     """Return the small call of each event that has one."""
-    said = [delta(each, VOICE_CHANNELS | {"custom"}) for each in events]
-    return [each for each in said if not isinstance(each, Silent)]
+    changes = [delta(each, VOICE_CHANNELS | {"custom"}) for each in events]
+    return [each for each in changes if not isinstance(each, Silent)]
 
 
 def caused_by_others() -> list[Call]:
@@ -136,7 +136,7 @@ def test_every_key_that_there_is_is_in_the_list_and_no_other() -> None:
 @given(histories())
 @settings(max_examples=examples(100), deadline=None)
 def test_no_history_makes_another_key(events: list[CtiEvent]) -> None:
-    """Whatever the events say, the call has no key that is not listed."""
+    """For any events, the call has no key that is not listed."""
     call: Call | None = None
     for each in events:
         outcome = fold(call, each)

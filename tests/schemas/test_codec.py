@@ -126,7 +126,7 @@ def test_an_id_has_one_meaning(ids: dict[int, tuple[int, ...]]) -> None:
 
 
 def test_schemas_that_differ_in_documentation_may_share_an_id() -> None:
-    """Not every registry tells them apart, and their records have the same bytes."""
+    """Not every registry distinguishes them, and their records have the same bytes."""
     with ids_as_before():
         read_ids(dict.fromkeys(versions("RecordingSegment"), (5,)))
 

@@ -23,7 +23,7 @@ EVERY_VERSION = [
 @given(data=st.data())
 @settings(max_examples=examples(10), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_fields_are_read(name: str, version: int, data: st.DataObject) -> None:
-    """Whichever fields are wanted, and whatever comes after them."""
+    """For any wanted fields, and any fields after them."""
     schema: Any = writer_schema(versions(name)[version - 1])
     plain = data.draw(values_of(name, version))
     names = [field["name"] for field in schema["fields"] if _is_simple(field["type"])]

@@ -19,7 +19,7 @@ def test_every_id_is_within_the_block() -> None:
 
 @pytest.mark.parametrize("name", EARLIER_IDS)
 def test_each_version_has_a_text(name: str) -> None:
-    """Versions count from 1; None is the current one, whose id comes last."""
+    """Versions count from 1; None is the current version. Its id comes last."""
     every = versions(name)
     assert SCHEMA_IDS[name] == every[-1]
     assert schema_text(name) == schema_text(name, len(every))

@@ -1,4 +1,4 @@
-"""The records: dataclasses and Avro agree, whatever is written can be read, ids are for good."""
+"""The records: dataclasses and Avro agree, every written record can be read, ids never change."""
 
 import io
 import json

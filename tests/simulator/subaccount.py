@@ -1,4 +1,4 @@
-"""A double whose calls belong to a subaccount."""
+"""A double with calls that belong to a subaccount."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -46,8 +46,8 @@ def asked(user: str, password: str, stated: str | None) -> str:
     ],
 )
 def test_who_may_what(user: str, password: str, stated: str | None, answer: str) -> None:
-    """The parent's token opens the subaccount in the 2010 API; its key does not. APIs whose paths
-    name no account answer for the account of the credentials."""
+    """The parent's token opens the subaccount in the 2010 API; its key does not. APIs without an
+    account in their paths answer for the account of the credentials."""
     assert answer == asked(user, password, stated)
 
 

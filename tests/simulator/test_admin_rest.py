@@ -177,7 +177,7 @@ async def test_credentials_may_be_denied_an_api(api: str) -> None:
 
 
 async def test_no_event_is_delivered_without_an_emulator() -> None:
-    """The test of a sink is answered all the same."""
+    """The test of a sink is answered nevertheless."""
     double = Double()
     sid = (await double.post("/events/v1/Sinks", SINK))["sid"]
     assert {"result": "submitted"} == await double.post(f"/events/v1/Sinks/{sid}/Test", {})

@@ -7,7 +7,7 @@ from simulator.audio import FRAME_BYTES, Voice, frame, frames, number_of
 
 
 @given(st.sampled_from(Voice), st.integers(0, 2**32 - 1), st.text(max_size=40))
-def test_frames_tell_their_number(voice: Voice, number: int, call: str) -> None:
+def test_frames_hold_their_number(voice: Voice, number: int, call: str) -> None:
     """A frame is 160 bytes, carries its number, and is the same whenever it is asked for."""
     made = frame(call, voice, number)
     assert (FRAME_BYTES, number) == (len(made), number_of(made))

@@ -63,8 +63,8 @@ def attributes(call: CallBuilder) -> Json:
 def callbacks(call: CallBuilder) -> list[str]:
     """The names of the conference callbacks."""
     events = [sent.event["data"] for sent in actions(call, EventSent)]
-    told = [data["request"]["parameters"] for data in events if "request" in data]
-    return [each["StatusCallbackEvent"] for each in told if "StatusCallbackEvent" in each]
+    parameters = [data["request"]["parameters"] for data in events if "request" in data]
+    return [each["StatusCallbackEvent"] for each in parameters if "StatusCallbackEvent" in each]
 
 
 def answered_inbound(*unlike: Unlike) -> tuple[CallBuilder, Any]:
@@ -86,8 +86,8 @@ def test_an_inbound_call_has_its_leg_from_the_beginning() -> None:
     assert (agents.ends.caller, agents.ends.called) == (leg.ends.caller, ANN.contact_uri)
     assert (made.customer_call_sid, CALLED) == (leg.call_sid, leg.ends.called)
     assert leg.ends.caller == made.expectation.customer
-    told = json.loads(payloads(call)[0][1]["task_attributes"])
-    assert (leg.call_sid, "inbound") == (told["call_sid"], told["direction"])
+    stated = json.loads(payloads(call)[0][1]["task_attributes"])
+    assert (leg.call_sid, "inbound") == (stated["call_sid"], stated["direction"])
     assert ("inbound", SUPPORT, "answered") == (
         made.expectation.direction, made.expectation.queue, made.expectation.outcome,
     )  # fmt: skip
@@ -130,8 +130,8 @@ def test_a_call_between_colleagues_has_no_customer() -> None:
     """It is internal, and not recorded."""
     call = building()
     call.internal(ANN, BEN)
-    told, expected = attributes(call), script(call).expectation
-    assert (True, BEN.contact_uri) == (told["client_call"], told["to"])
+    stated, expected = attributes(call), script(call).expectation
+    assert (True, BEN.contact_uri) == (stated["client_call"], stated["to"])
     assert ("internal", None) == (expected.direction, expected.customer)
 
 
@@ -188,9 +188,9 @@ def test_a_transfer_offers_the_call_to_another(queue: str | None, kind: str) -> 
     )  # fmt: skip
     assert (queue is None, True) == (to.monitored, actions(call, EventSent)[-1].prompt)
     call.accept(to)
-    name, told = payloads(call)[-1]
-    assert ("task.transfer-completed", "COMPLETED") == (name, told["transfer_status"])
-    assert part.reservation_sid == told["transfer_initiating_reservation_sid"]
+    name, payload = payloads(call)[-1]
+    assert ("task.transfer-completed", "COMPLETED") == (name, payload["transfer_status"])
+    assert part.reservation_sid == payload["transfer_initiating_reservation_sid"]
     names = [each for each, _ in payloads(call)]
     assert [1, 1] == [names.count(f"task.transfer-{step}") for step in ("initiated", "completed")]
 
@@ -260,9 +260,9 @@ def test_a_browser_may_name_the_leg_of_another_call() -> None:
     """It begins and ends beside the call, in no conference; other attributes stay."""
     call, part = answered_inbound()
     call.rewrites(part, {"call_sid": FOREIGN, "note": 1}, {"email": "x"})
-    told = attributes(call)
-    assert (1, "inbound") == (told["note"], told["direction"])
-    foreign = told["call_sid"]
+    stated = attributes(call)
+    assert (1, "inbound") == (stated["note"], stated["direction"])
+    foreign = stated["call_sid"]
     assert foreign not in {j.call_sid for j in actions(call, ParticipantJoined)}
     call.hang_up()
     assert foreign in {change.call_sid for change in actions(call, LegChanged)}
@@ -272,7 +272,7 @@ def test_a_browser_may_name_the_leg_of_another_call() -> None:
 
 
 def test_a_call_may_have_no_callbacks() -> None:
-    """The events of TaskRouter come all the same."""
+    """The events of TaskRouter come nevertheless."""
     call = building()
     call.without_callbacks()
     call.inbound(SUPPORT)

@@ -1,4 +1,4 @@
-"""Every case's script is consistent in itself, whatever the seed."""
+"""Every case's script is consistent in itself, for any seed."""
 
 import json
 from collections import Counter
@@ -81,8 +81,8 @@ def test_outbound_calls_do_not_name_their_leg() -> None:
     for case in PLAIN:
         script = _script(case)
         if script.expectation.direction == "outbound":
-            told = [e for e in _events(script) if "payload" in e["data"]]
-            assert str(script.customer_call_sid) not in json.dumps(told)
+            events = [e for e in _events(script) if "payload" in e["data"]]
+            assert str(script.customer_call_sid) not in json.dumps(events)
 
 
 def test_same_seed_same_calls() -> None:

@@ -8,7 +8,7 @@ from simulator.events import iso
 AT = 1_700_000_000_000
 
 
-def test_only_what_differs_is_told() -> None:
+def test_only_differences_are_reported() -> None:
     """With both values."""
     assert [] == compared("capture", "complete", "complete")
     assert ["capture: 'partial', expected 'complete'"] == compared("capture", "complete", "partial")

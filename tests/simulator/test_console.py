@@ -8,7 +8,8 @@ from simulator.console import ConsoleError, read_endpoints, summed
 
 
 def test_endpoints_are_read(tmp_path: Path) -> None:
-    """No file is no endpoints; a file that is not as the contract says is an error."""
+    """Without a file there are no endpoints; a file that does not follow the contract is an
+    error."""
     path = tmp_path / "endpoints.json"
     assert None is read_endpoints(path)
     path.write_text("{}")

@@ -74,7 +74,7 @@ def test_an_event_for_no_stream_is_lost(monkeypatch: pytest.MonkeyPatch) -> None
     assert ([], True) == (fake.records, fake.closed)
 
 
-def test_another_error_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_error_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """And the connection is closed too."""
     fake = FakeKinesis(ConnectionError("no Kinesis"))
     with pytest.raises(ConnectionError):
@@ -86,8 +86,9 @@ def test_the_workers_are_the_people() -> None:
     """Each once, with attributes in TaskRouter's form."""
     workers = dict(workers_of_people())
     assert (8, 8) == (len(workers), len(workers_of_people()))
-    told = json.loads(workers[SID.name])
+    attributes = json.loads(workers[SID.name])
     assert (SID.email, SID.address, SID.name, SID.team) == (
-        told["email"], told["contact_uri"], told["full_name"], told["team_name"],
+        attributes["email"], attributes["contact_uri"],
+        attributes["full_name"], attributes["team_name"],
     )  # fmt: skip
     assert UMA.contact_uri == json.loads(workers[UMA.name])["contact_uri"]

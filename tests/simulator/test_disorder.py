@@ -29,12 +29,12 @@ def test_disorder_loses_nothing(case: Case, seed: int, order: int) -> None:
     steps = disordered(script.steps, Random(order))
     others = [step for step in script.steps if not isinstance(step.action, EventSent)]
     assert others == [step for step in steps if not isinstance(step.action, EventSent)]
-    came: dict[str, list[int]] = {}
+    delivered_at: dict[str, list[int]] = {}
     for step in steps:
         if isinstance(step.action, EventSent):
-            came.setdefault(step.action.event["id"], []).append(step.at)
+            delivered_at.setdefault(step.action.event["id"], []).append(step.at)
     for step in script.steps:
         if isinstance(step.action, EventSent):
-            delays = [at - step.at for at in came[step.action.event["id"]]]
+            delays = [at - step.at for at in delivered_at[step.action.event["id"]]]
             assert 0 < min(delays) <= (90 if step.action.prompt else LATEST_MS)
             assert len(delays) <= 2

@@ -20,5 +20,5 @@ def test_events_are_written_both_ways() -> None:
     assert event == as_written(event, NONE)
     other = as_written(event, frozenset({Unlike.EVENT_TIMES, Unlike.EVENT_ENVELOPE}))
     assert not {"time", "datacontenttype"} & other.keys()
-    told = {other["data"]["timestamp"], other["data"]["payload"]["timestamp"]}
-    assert {1_700_000_000} == {at // 10 * 10 for at in told}
+    times = {other["data"]["timestamp"], other["data"]["payload"]["timestamp"]}
+    assert {1_700_000_000} == {at // 10 * 10 for at in times}

@@ -21,7 +21,7 @@ def test_one_request_in_five_fails_in_every_way() -> None:
 
 
 def test_a_twilio_that_never_stumbles() -> None:
-    """A share of 0 is none at all."""
+    """With a share of 0 there are no faults."""
     stumbling = Stumbling(0.0, Random(1))
     assert {None} == {stumbling.next() for _ in range(1_000)}
 

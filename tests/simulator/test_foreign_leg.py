@@ -30,7 +30,7 @@ def stream(task_sid: str = "WT1", lasted_ms: int = 900, leg: str = LEG) -> Media
 
 
 def test_a_media_stream_that_was_stopped_and_withheld_is_right() -> None:
-    """So is none at all."""
+    """So is having no leg at all."""
     assert foreign_leg_differences(LEG, [stream()], CONTACT, [WITHHELD]) == []
     assert foreign_leg_differences(LEG, [], CONTACT, []) == []
 

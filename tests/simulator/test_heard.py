@@ -41,7 +41,7 @@ def test_what_was_sent_is_the_media_up_to_the_end(frames: int, lasted: int) -> N
 
 
 def test_frames_lost_on_the_way_are_counted() -> None:
-    """Those that Twilio did not create are none of them, unless one beside them was lost: then the
+    """Frames that Twilio did not create do not count, unless one beside them was lost: then the
     whole hole counts."""
     one = media_stream(100, 2_000)
     one.sent = [each for each in one.sent if each.timestamp not in (40, 60)]
@@ -54,7 +54,7 @@ def test_frames_lost_on_the_way_are_counted() -> None:
 
 def test_a_sender_that_was_late_is_no_mistake() -> None:
     """A busy simulator had not sent the last two seconds when the media stream was stopped. They
-    are missing from the captured time, or are a gap. What it sent must be captured."""
+    are missing from the captured time, or are a gap. The sent audio must be captured."""
     script = script_of(inbound_monitored)
     legs = legs_of(script)
     contact = contact_of(script, legs)
@@ -74,12 +74,12 @@ def test_a_sender_that_was_late_is_no_mistake() -> None:
     partial = contact | {"gaps": [gap], "capture": "partial"}
     assert [] == differences(script, legs, partial, audio_of(legs))
     contact["captured_ms"] -= 2_000
-    told = differences(script, legs, contact, audio_of(legs))
-    assert any("captured_ms" in each for each in told)
+    found = differences(script, legs, contact, audio_of(legs))
+    assert any("captured_ms" in each for each in found)
 
 
 def test_what_is_withheld_after_a_late_stop_is_no_mistake() -> None:
-    """A busy product stopped the media stream 2.4 s after its decision. What it withholds must be
+    """A busy product stopped the media stream 2.4 s after its decision. The withheld part must be
     the end of the audio, and must have been received 2 s or more after the decision."""
     script = script_of(inbound_monitored)
     legs = legs_of(script)

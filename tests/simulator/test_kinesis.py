@@ -91,8 +91,10 @@ def test_a_request_that_fails_is_repeated(sink_of: Sinks) -> None:
     assert [[0]] * ATTEMPTS == [_numbers([request]) for request in fake.requests]
 
 
-@pytest.mark.parametrize(("fault", "told"), [(None, "no Kinesis"), (1, "cannot put 1 events")])
-def test_events_that_cannot_be_put_are_told(sink_of: Sinks, fault: int | None, told: str) -> None:
+@pytest.mark.parametrize(("fault", "problem"), [(None, "no Kinesis"), (1, "cannot put 1 events")])
+def test_events_that_cannot_be_put_are_reported(
+    sink_of: Sinks, fault: int | None, problem: str
+) -> None:
     """By the next put, and at the end of the block."""
     fake = FakeKinesis(*[fault] * ATTEMPTS)
 
@@ -101,10 +103,10 @@ def test_events_that_cannot_be_put_are_told(sink_of: Sinks, fault: int | None, t
             await sink.put({"n": 1})
             await asyncio.sleep(60)
             for put, what in ((sink.put, {}), (sink.put_bytes, b"")):
-                with pytest.raises(KinesisError, match=told):
+                with pytest.raises(KinesisError, match=problem):
                     await put(what)  # type: ignore[operator]
 
-    with pytest.raises(KinesisError, match=told):
+    with pytest.raises(KinesisError, match=problem):
         virtually(main())
     assert ATTEMPTS == len(fake.requests)
 
@@ -125,7 +127,7 @@ def test_after_an_error_nothing_more_is_sent(sink_of: Sinks) -> None:
 
 
 def test_events_that_wait_go_into_one_record(sink_of: Sinks) -> None:
-    """As an array; a record that is no event stays as it is."""
+    """As an array; a record without an event stays as it is."""
     fake = FakeKinesis()
 
     async def main() -> None:
@@ -139,7 +141,7 @@ def test_events_that_wait_go_into_one_record(sink_of: Sinks) -> None:
 
 
 def test_an_array_is_only_of_events() -> None:
-    """Without events there is none."""
+    """Without events there is no request."""
     records = [Event(b'{"id": 1}'), b"no JSON", Event(b'{"id": 2}')]
     assert [b"no JSON", b'[{"id": 1},{"id": 2}]'] == gathered(records)
     assert [b"no JSON"] == gathered([b"no JSON"])

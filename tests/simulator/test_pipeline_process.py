@@ -11,10 +11,10 @@ from simulator.pipeline_process import PipelineDied, PipelineProcess, environmen
 STUB = """
 import json, os, pathlib, signal, sys
 print("starting")
-told = {"pid": os.getpid(), "kinesis": "k", "kinesis_region": "r", "kinesis_stream": "s",
+endpoints = {"pid": os.getpid(), "kinesis": "k", "kinesis_region": "r", "kinesis_stream": "s",
         "console": "c", "console_token": "t", "roles": {"gateway": [{"pid": 1, "http": "h:1"}]}}
 path = pathlib.Path(sys.argv[-1]) / "endpoints.json"
-path.with_suffix(".new").write_text(json.dumps(told))
+path.with_suffix(".new").write_text(json.dumps(endpoints))
 path.with_suffix(".new").replace(path)
 signal.sigwait({signal.SIGTERM})
 print("stopping")
@@ -39,7 +39,7 @@ async def test_pipeline_is_started_and_stopped(tmp_path: Path) -> None:
     assert ["starting", "stopping"] == lines
 
 
-async def test_death_is_told(tmp_path: Path) -> None:
+async def test_death_is_reported(tmp_path: Path) -> None:
     """When the process ends by itself, its exit status and its last output are reported."""
     command = (sys.executable, "-c", DYING)
     async with PipelineProcess(tmp_path, dict(os.environ), lambda _: None, command) as pipeline:

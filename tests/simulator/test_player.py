@@ -40,14 +40,14 @@ class FakeSink:
 class FakeConsole:
     """Fails first, then returns the contact."""
 
-    told: Json | None
+    answer: Json | None
     failures: int = 1
 
     async def contact(self, task_sid: str) -> Json | None:
         if self.failures:
             self.failures -= 1
             raise ConsoleError("not yet")
-        return self.told
+        return self.answer
 
     async def withheld(self, task_sid: str) -> list[Json]:
         return []
@@ -87,7 +87,7 @@ def _shown(played: Played, world: World) -> str:
     return terminal.file.getvalue()
 
 
-async def test_a_right_call_is_told_right(tmp_path: Path) -> None:
+async def test_a_right_call_is_judged_right(tmp_path: Path) -> None:
     """All events are sent, the contact is asked for until it is there, and the call is right."""
     played, world, sink = _played(6000), World(Sids(Random(1))), FakeSink()
     player = Player(world, sink, FakeConsole(_contact(played)), lambda line: None)
@@ -101,7 +101,7 @@ async def test_a_right_call_is_told_right(tmp_path: Path) -> None:
     assert ("abandoned", True) == (row["case"], row["right"])
 
 
-async def test_a_wrong_call_is_told_wrong() -> None:
+async def test_a_wrong_call_is_judged_wrong() -> None:
     """If the contact is not as expected in time, the differences are reported."""
     played, world = _played(PATIENCE_MS + 10_000), World(Sids(Random(1)))
     wrong = _contact(played) | {"outcome": "answered"}
@@ -113,8 +113,8 @@ async def test_a_wrong_call_is_told_wrong() -> None:
 
 
 async def test_a_call_that_must_be_recovered_is_judged_by_twilios_recording() -> None:
-    """It has more time than other calls, because it is fetched only after its end. Without a
-    contact, that is what is told, and that no media stream was asked for."""
+    """It has more time than other calls, because it is fetched only after its end. If the contact
+    is missing, this is reported, and also that no media stream was requested."""
     calls = scripts([recovered, abandoned], clock() - 60_000, 0, ACCOUNT, 1)
     assert patience_ms(calls[0]) > patience_ms(calls[1]) == PATIENCE_MS
     played, world = Played(calls[0]), World(Sids(Random(1)))

@@ -36,7 +36,7 @@ def played() -> World:
 
 
 def test_a_recording_begins_with_its_first_participant() -> None:
-    """Who is alone on channel 1. It is in progress, then processed, then completed."""
+    """The first one, alone, on channel 1. It is in progress, then processed, then completed."""
     recorded = RecordedConferences(played(), processing_ms=1_000)
     [recording] = recorded.all(AT + 20_000)
     assert (AGENT, AT + 2_010, AT + 12_010) == (

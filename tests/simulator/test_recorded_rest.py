@@ -84,14 +84,14 @@ async def test_audio_comes_with_one_or_two_channels_and_in_ranges() -> None:
     async with stage() as (rest, session):
         [recording] = rest.recordings.recorded.all(clock())
         path = f"{RECORDINGS}/{recording.sid}.wav"
-        _, whole = await get(session, f"{path}?RequestedChannels=2")
-        wav = read_wav(whole)
+        _, content = await get(session, f"{path}?RequestedChannels=2")
+        wav = read_wav(content)
         assert (1, 2, 8_000, 16) == (wav.encoding, wav.channels, wav.sample_rate, wav.bits)
-        assert whole == wav_of(*rest.recordings.recorded.channels(recording))
+        assert content == wav_of(*rest.recordings.recorded.channels(recording))
         assert 1 == read_wav((await get(session, path))[1]).channels
         status, part = await get(session, f"{path}?RequestedChannels=2", Range="bytes=100-199")
-        assert (206, whole[100:200]) == (status, part)
-        beyond = f"bytes={len(whole)}-"
+        assert (206, content[100:200]) == (status, part)
+        beyond = f"bytes={len(content)}-"
         assert 416 == (await get(session, f"{path}?RequestedChannels=2", Range=beyond))[0]
         assert 20001 == await code(session, f"{path}?RequestedChannels=3")
         rest.recordings.recorded.quirks[test_recorded.TASK] = RecordingQuirk.MONO

@@ -234,32 +234,32 @@ SPOILS: dict[str, Callable[[Result], None]] = {
 
 
 @pytest.mark.parametrize("spoil", SPOILS.values(), ids=SPOILS)
-def test_what_is_wrong_is_told(spoil: Callable[[Result], None]) -> None:
+def test_mistakes_are_found(spoil: Callable[[Result], None]) -> None:
     """Each wrong value, each wrong sample, and each second too many."""
     result = right()
     spoil(result)
     assert [] != result.differences()
 
 
-def test_a_wrong_inum_is_told() -> None:
+def test_a_wrong_inum_is_found() -> None:
     """Of another second, and of another recording."""
     for wrong in (lambda inum: "1" * 10 + inum[10:], lambda inum: inum[:10] + "1" * 8):
         result = right()
         inum = wrong(result.recording["inum"])
         result.recording["inum"] = result.contact["gaps"][0]["covered_by"] = inum
-        [told] = result.differences()
-        assert "INUM" in told
+        [difference] = result.differences()
+        assert "INUM" in difference
 
 
-def test_no_audio_and_no_contact_are_told() -> None:
+def test_missing_audio_and_a_missing_contact_are_found() -> None:
     """As is a call of which Twilio has no recording."""
     result = right()
     [wanted] = result.script.expectation.recordings
     find = recovered_differences
     assert ["no audio"] == find(wanted, result.contact, {}, result.recorded)
     broken = {result.recording["inum"]: b"RIFF"}
-    [told] = find(wanted, result.contact, broken, result.recorded)
-    assert told.startswith("audio: ")
+    [difference] = find(wanted, result.contact, broken, result.recorded)
+    assert difference.startswith("audio: ")
     assert ["Twilio has no recording of the call"] == find(
         wanted, result.contact, result.audio(), None
     )

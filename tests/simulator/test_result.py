@@ -6,7 +6,8 @@ from simulator.result import write_private
 
 
 def test_settings_are_written_for_the_owner_only(tmp_path: Path) -> None:
-    """The settings that reach the demo's Twilio, as lines that a shell reads; anew each time."""
+    """The settings that reach the demo's Twilio, as lines that a shell reads; written at each
+    start."""
     path = tmp_path / "demo-twilio.env"
     path.write_text("old")
     path.chmod(0o644)

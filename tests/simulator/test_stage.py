@@ -121,21 +121,21 @@ def test_the_conference_begins_with_its_first_participant() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "expected"),
     [
         ({}, {"Muted": "false", "Coaching": "false"}),
         ({"muted": True}, {"Muted": "true", "Coaching": "false"}),
         ({"coaching": {"Coaching": "true"}}, {"Muted": "false", "Coaching": "true"}),
     ],
 )
-def test_a_callback_tells_the_flags_of_a_participant(flags: Any, told: Json) -> None:
+def test_a_callback_has_the_flags_of_a_participant(flags: Any, expected: Json) -> None:
     """The conference lists them too; a participant that joins silently has no callback."""
     found = stage()
     found.join("CA1", "me", Voice.AGENT, **flags)
     joined = actions(found)[-1]
     assert ("coaching" in flags, "muted" in flags) == (joined.coaching, joined.muted)
     (callback,) = parameters(sent(found))
-    shown = {"ParticipantLabel": "me", "Hold": "false", "CallSid": "CA1"} | told
+    shown = {"ParticipantLabel": "me", "Hold": "false", "CallSid": "CA1"} | expected
     assert shown.items() <= callback.items()
     found.join("CA2", "me", Voice.AGENT, announced=False)
     assert 1 == len(sent(found))
@@ -151,8 +151,8 @@ def test_a_participant_is_dropped_with_its_leg() -> None:
     assert ParticipantLeft(found.conference_sid, "CA1") == left
     assert LegChanged("CA1", LegStatus.COMPLETED) == ended
     assert isinstance(callback, EventSent)
-    (*_, told) = parameters([callback.event])
-    assert ("participant-leave", "2") == (told["StatusCallbackEvent"], told["SequenceNumber"])
+    (*_, fields) = parameters([callback.event])
+    assert ("participant-leave", "2") == (fields["StatusCallbackEvent"], fields["SequenceNumber"])
 
 
 def test_callbacks_come_if_they_are_configured() -> None:
@@ -178,11 +178,11 @@ def test_events_of_the_task_count_its_versions() -> None:
         found.reservation(mine, "created", "pending")
         found.reservation(mine, "accepted", "assigned")
         found.task("updated", "assigned")
-        told = payloads(sent(found))
-        assert [1, 1, 1, 2] == [int(each["task_version"]) for each in told]
-        assert [0, 1] == [int(e["reservation_version"]) for e in told[1:3]]
-        assert ["pending", "accepted"] == [e["reservation_status"] for e in told[1:3]]
-        versions = [e[name] for e in told for name in ("task_version", "reservation_version")
+        bodies = payloads(sent(found))
+        assert [1, 1, 1, 2] == [int(each["task_version"]) for each in bodies]
+        assert [0, 1] == [int(e["reservation_version"]) for e in bodies[1:3]]
+        assert ["pending", "accepted"] == [e["reservation_status"] for e in bodies[1:3]]
+        versions = [e[name] for e in bodies for name in ("task_version", "reservation_version")
                     if name in e]  # fmt: skip
         (kind,) = {type(version) for version in versions}
         kinds.add(kind)
@@ -195,13 +195,13 @@ def test_a_reservation_names_the_agent() -> None:
     mine.rewritten = {"email": "other@example.com"}
     mine.transfer = {"transfer_mode": "COLD"}
     found.reservation(mine, "created", "pending", prompt=True)
-    (told,) = payloads(sent(found))
-    attributes = json.loads(told["worker_attributes"])
+    (body,) = payloads(sent(found))
+    attributes = json.loads(body["worker_attributes"])
     assert ("other@example.com", ANN.team, ANN.contact_uri) == (
         attributes["email"], attributes["team_name"], attributes["contact_uri"],
     )  # fmt: skip
     assert ("WR1", "WK1", "Support", "COLD") == tuple(
-        told[name] for name in ("reservation_sid", "worker_sid", "task_queue_name", "transfer_mode")
+        body[name] for name in ("reservation_sid", "worker_sid", "task_queue_name", "transfer_mode")
     )
     assert found.steps[-1].action.prompt
 
@@ -219,22 +219,22 @@ def test_a_label_has_one_form_in_a_call() -> None:
 def test_a_transfer_goes_to_a_queue_or_a_worker(kind: str, prefix: str) -> None:
     """It names its initiator and its time."""
     found = stage()
-    told = found.transfer(part(), "WARM", kind)
+    fields = found.transfer(part(), "WARM", kind)
     assert (kind, "WARM", iso(BEGIN)) == (
-        told["transfer_type"], told["transfer_mode"], told["transfer_started"],
+        fields["transfer_type"], fields["transfer_mode"], fields["transfer_started"],
     )  # fmt: skip
     assert ("WK1", "WR1") == (
-        told["transfer_initiating_worker_sid"], told["transfer_initiating_reservation_sid"],
+        fields["transfer_initiating_worker_sid"], fields["transfer_initiating_reservation_sid"],
     )  # fmt: skip
-    assert prefix == told["transfer_to"][:2]
+    assert prefix == fields["transfer_to"][:2]
 
 
 def test_wrapping_up_takes_a_moment() -> None:
     """First the wrap-up, then the completion."""
     found = stage()
     found.wrap_up(part())
-    told = [(step.at - BEGIN, step.action.event["data"]["name"]) for step in found.steps]
-    assert [(60, "reservation.wrapup"), (WRAP_UP_MS, "reservation.completed")] == told
+    events = [(step.at - BEGIN, step.action.event["data"]["name"]) for step in found.steps]
+    assert [(60, "reservation.wrapup"), (WRAP_UP_MS, "reservation.completed")] == events
 
 
 def test_an_event_may_be_written_in_another_way() -> None:
@@ -285,7 +285,8 @@ def test_attributes_both_ways() -> None:
     assert not any("conference" in a for a in _attributes(_events(Unlike.CONFERENCE_ATTRIBUTE)))
 
     def customers(*unlike: Unlike) -> set[str]:
-        told = _attributes(_events(*unlike, case=hold))
-        return {a["conference"]["participants"]["customer"] for a in told if "conference" in a}
+        attributes = _attributes(_events(*unlike, case=hold))
+        conferences = [each["conference"] for each in attributes if "conference" in each]
+        return {conference["participants"]["customer"] for conference in conferences}
 
     assert (1, 2) == (len(customers()), len(customers(Unlike.HELD_CUSTOMER)))

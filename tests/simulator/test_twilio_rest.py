@@ -81,12 +81,11 @@ async def test_conference_is_found_by_its_task() -> None:
         missing, _ = await api.get(f"/Conferences/CF{'0' * 32}/Participants.json")
     assert [CONFERENCE] == [conference["sid"] for conference in found["conferences"]]
     assert ([], 404) == (none["conferences"], missing)
-    told = [(p["call_sid"], p["label"], p["status"], p["coaching"]) for p in listed["participants"]]
     assert [
         (WORKER_LEG, "worker", "connected", False),
         (LEG, "customer", "connected", False),
         (RINGING_LEG, None, "ringing", False),
-    ] == told
+    ] == [(p["call_sid"], p["label"], p["status"], p["coaching"]) for p in listed["participants"]]
 
 
 async def test_a_leg_is_looked_up_with_its_ends() -> None:

@@ -198,9 +198,9 @@ async def test_socket_stays_open_after_the_call() -> None:
                 await asyncio.sleep(0.02)
         stage.world.apply(LegChanged(LEG, LegStatus.COMPLETED), 1)
         await asyncio.sleep(0.1)
-        came = len(stage.gateway.sockets[0])
+        connected = len(stage.gateway.sockets[0])
         await asyncio.sleep(0.2)
-        assert (came, 1) == (len(stage.gateway.sockets[0]), stage.gateway.open)
+        assert (connected, 1) == (len(stage.gateway.sockets[0]), stage.gateway.open)
         assert "media" == stage.gateway.sockets[0][-1]["event"]
         assert 404 == (await stage.post(f"{STREAMS}/one.json", Status="stopped"))[0]
 

@@ -1,4 +1,4 @@
-"""The unusual cases are what their titles say, whatever the seed."""
+"""The unusual cases match their titles, for any seed."""
 
 from collections.abc import Sequence
 from typing import Any

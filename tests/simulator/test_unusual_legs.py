@@ -75,7 +75,7 @@ def test_a_third_party_comes_last_and_leaves_before_the_end(seed: int) -> None:
 )
 @given(seed=SEEDS)
 @SOME
-def test_only_the_ends_tell_whose_leg_it_is(case: Any, seed: int) -> None:
+def test_only_the_ends_identify_the_leg(case: Any, seed: int) -> None:
     """No leg is labelled, and both were called from the same number."""
     script = _script(case, seed)
     ends = _ends(script)
@@ -124,5 +124,5 @@ def test_a_muted_supervisor_comes_while_it_rings() -> None:
         script = _script(case)
         (supervisor,) = (j for j in _actions(script, ParticipantJoined) if j.muted)
         assert (None, False) == (supervisor.label, supervisor.coaching)
-        came = next(s.at for s in script.steps if s.action == supervisor)
-        assert all(came < r.begins_at for r in script.expectation.recordings)
+        joined_at = next(s.at for s in script.steps if s.action == supervisor)
+        assert all(joined_at < r.begins_at for r in script.expectation.recordings)

@@ -37,15 +37,15 @@ def test_a_task_without_a_call_has_no_legs(case: Any) -> None:
         script.expectation.most_requests,
         script.expectation.outcome,
     )
-    assert not any("call_sid" in told for told in _attributes(script))
+    assert not any("call_sid" in attributes for attributes in _attributes(script))
 
 
 def test_direction_and_channel_are_as_stated() -> None:
     """Inbound with `outbound_to` is outbound; the channel is the events'."""
     script = _script(unusual_tasks.inbound_with_outbound_to)
-    told = _attributes(script)[0]
-    assert ("inbound", "outbound") == (told["direction"], script.expectation.direction)
-    assert told["outbound_to"] == script.expectation.customer
+    attributes = _attributes(script)[0]
+    assert ("inbound", "outbound") == (attributes["direction"], script.expectation.direction)
+    assert attributes["outbound_to"] == script.expectation.customer
     for case, channel in ((unusual_tasks.configured_channel, "custom1"),
                           (unusual_tasks.other_channel, "default")):  # fmt: skip
         events = _actions(_script(case), EventSent)

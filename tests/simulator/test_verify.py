@@ -214,7 +214,7 @@ SPOILS: list[Callable[[Json], Any]] = [
 
 
 @pytest.mark.parametrize("spoil", SPOILS, ids=lambda spoil: spoil.__name__)
-def test_what_is_wrong_is_told(spoil: Callable[[Json], Any]) -> None:
+def test_mistakes_are_found(spoil: Callable[[Json], Any]) -> None:
     """Each wrong value of the contact is a difference."""
     script = script_of(inbound_monitored)
     legs = legs_of(script)
@@ -223,37 +223,37 @@ def test_what_is_wrong_is_told(spoil: Callable[[Json], Any]) -> None:
     assert [] != differences(script, legs, contact, audio_of(legs))
 
 
-def test_one_wrong_byte_of_audio_is_told() -> None:
+def test_one_wrong_byte_of_audio_is_found() -> None:
     """A single sample that differs is found, with its place."""
     script = script_of(inbound_monitored)
     legs = legs_of(script)
     audio = audio_of(legs)
     ((inum, content),) = audio.items()
     audio[inum] = content[:-1] + bytes([content[-1] ^ 1])
-    (told,) = differences(script, legs, contact_of(script, legs), audio)
-    assert "audio differs from" in told
-    assert "right" in told
+    (difference,) = differences(script, legs, contact_of(script, legs), audio)
+    assert "audio differs from" in difference
+    assert "right" in difference
 
 
-def test_a_forbidden_media_stream_is_told() -> None:
+def test_a_forbidden_media_stream_is_found() -> None:
     """An attempt to start a media stream on a call that must not be recorded is a difference."""
     script = script_of(inbound_unmonitored)
     legs = legs_of(script)
     legs[0].attempts = 1
-    (told,) = differences(script, legs, contact_of(script, legs), {})
-    assert "requested on" in told
+    (difference,) = differences(script, legs, contact_of(script, legs), {})
+    assert "requested on" in difference
 
 
-def test_a_contact_of_another_channel_is_told() -> None:
+def test_a_contact_of_another_channel_is_found() -> None:
     """A task in a channel that carries no voice must not become a contact."""
     script = script_of(other_channel)
     legs = legs_of(script)
     assert settled(script, None)
-    (told,) = differences(script, legs, contact_of(script, legs), {})
-    assert "no voice call" in told
+    (difference,) = differences(script, legs, contact_of(script, legs), {})
+    assert "no voice call" in difference
 
 
-def test_too_many_requests_are_told() -> None:
+def test_too_many_requests_are_found() -> None:
     """Only the requests of the first 20 s count, and only if the case limits them."""
     for case, most in ((voicemail, 8), (other_channel, 0)):
         script = script_of(case)
@@ -261,8 +261,8 @@ def test_too_many_requests_are_told() -> None:
         contact = contact_of(script, legs) if script.expectation.is_contact else None
         times = [BEGIN + 100 * n for n in range(most)] + [BEGIN + 60_000] * bool(most)
         assert [] == differences(script, legs, contact, {}, times)
-        (told,) = differences(script, legs, contact, {}, [*times, BEGIN + 19_000])
-        assert f"{most + 1} requests" in told
+        (difference,) = differences(script, legs, contact, {}, [*times, BEGIN + 19_000])
+        assert f"{most + 1} requests" in difference
     script = script_of(inbound_monitored)
     legs = legs_of(script)
     assert [] == differences(script, legs, contact_of(script, legs), audio_of(legs), [BEGIN] * 99)
@@ -277,13 +277,13 @@ def test_media_streams_are_compared_in_the_order_of_their_starts() -> None:
     assert [] == differences(script, legs, contact_of(script, legs), audio_of(legs))
 
 
-def test_no_contact_is_told() -> None:
+def test_a_missing_contact_is_found() -> None:
     """A call without contact is a difference."""
     script = script_of(inbound_unmonitored)
     assert ["no contact"] == differences(script, legs_of(script), None, {})
 
 
-def test_a_recording_that_was_not_required_is_told() -> None:
+def test_a_recording_that_was_not_required_is_found() -> None:
     """A call that must not be recorded has no required time."""
     script = script_of(inbound_unmonitored)
     legs = legs_of(script)

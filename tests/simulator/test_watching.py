@@ -56,16 +56,19 @@ def played() -> list[Played]:
 
 
 def shown(
-    calls: list[Played], deed: Callable[[], Awaitable[None]], console: FakeConsole, **terminal: Any
+    calls: list[Played],
+    action: Callable[[], Awaitable[None]],
+    console: FakeConsole,
+    **terminal: Any,
 ) -> str:
-    """The output while `deed` runs."""
+    """Return the output while `action` runs."""
     file = io.StringIO()
 
     async def main() -> None:
         screen: Any = Terminal(file=file, width=150, height=40, **terminal)
         world, asked = World(Sids(Random(1))), console
         async with watch(screen, calls, world, asked, ENDPOINTS):  # type: ignore[arg-type]
-            await deed()
+            await action()
 
     virtually(main())
     return file.getvalue()
@@ -75,7 +78,7 @@ def test_a_line_is_printed_for_each_stage() -> None:
     """Once, with the frames when they are known; the last one at the end of the block."""
     one, other = calls = played()
 
-    async def deed() -> None:
+    async def action() -> None:
         await asyncio.sleep(1)
         one.progress = CallProgress.ON
         await asyncio.sleep(5)
@@ -85,7 +88,7 @@ def test_a_line_is_printed_for_each_stage() -> None:
         one.contact = {"recordings": [{"state": "complete", "frames": frames}]}
         one.progress = CallProgress.RIGHT
 
-    lines = shown(calls, deed, FakeConsole()).splitlines()
+    lines = shown(calls, action, FakeConsole()).splitlines()
     titles = [call.script.title for call in calls]
     assert [
         f"{'in progress':12} {titles[0]}",
@@ -101,7 +104,7 @@ def test_contacts_are_those_of_their_tasks() -> None:
     one, other = calls
     mine: Json = {"task_sid": one.script.task_sid, "recordings": []}
 
-    async def deed() -> None:
+    async def action() -> None:
         console.contacts = [mine, {"task_sid": "WT0"}]
         await asyncio.sleep(1)
         seen.append((one.contact, other.contact))
@@ -114,7 +117,7 @@ def test_contacts_are_those_of_their_tasks() -> None:
         await asyncio.sleep(1)
         seen.append((one.contact, other.contact))
 
-    shown(calls, deed, console)
+    shown(calls, action, console)
     assert [(mine, None)] * 5 == seen
     assert {iso(calls[0].script.begins_at)} == set(console.asked)
 
@@ -128,12 +131,12 @@ def test_a_terminal_shows_a_table() -> None:
         "one:1": {CONNECTIONS: 2, FRAMES: 1000}, "other:1": {CONNECTIONS: 1, FRAMES: 234},
     }  # fmt: skip
 
-    async def deed() -> None:
+    async def action() -> None:
         one.progress = CallProgress.ON
         await asyncio.sleep(1)
         other.progress = CallProgress.WRONG
 
-    text = shown(calls, deed, console, force_terminal=True)
+    text = shown(calls, action, console, force_terminal=True)
     assert "0 calls to come, 1 done; gateway: 3 sockets, 1,234 frames" in text
     assert "streaming" in text
     assert other.script.title[:20] in text
@@ -143,9 +146,9 @@ def test_a_terminal_shows_a_table() -> None:
 def test_an_error_of_the_block_is_raised(is_terminal: bool) -> None:
     """The view ends with it."""
 
-    async def deed() -> None:
+    async def action() -> None:
         raise LookupError
 
     with pytest.raises(ExceptionGroup) as raised:
-        shown(played(), deed, FakeConsole(), force_terminal=is_terminal)
+        shown(played(), action, FakeConsole(), force_terminal=is_terminal)
     assert raised.group_contains(LookupError)

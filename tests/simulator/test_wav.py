@@ -20,12 +20,12 @@ def _wav(samples: bytes, *more: tuple[bytes, bytes]) -> bytes:
 
 @given(st.binary(max_size=300), st.binary(max_size=9))
 def test_wav_is_read(samples: bytes, other: bytes) -> None:
-    """Format and samples are found, whatever other chunks there are."""
+    """Format and samples are found, with any other chunks in the file."""
     assert Wav(7, 2, 8000, 8, samples) == read_wav(_wav(samples, (b"fact", other)))
 
 
 @given(st.integers(0, 60))
 def test_a_torn_wav_is_refused(length: int) -> None:
-    """A file that is cut off is no WAV file."""
+    """A truncated file is not a WAV file."""
     with pytest.raises(NotWav):
         read_wav(_wav(b"1234567890123456")[:length])

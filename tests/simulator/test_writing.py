@@ -1,4 +1,4 @@
-"""Odd text and odd times change nothing of what an event says, to a reader that is not strict."""
+"""Odd text and odd times do not change the content of an event, for a lenient reader."""
 
 import json
 from datetime import datetime

@@ -49,7 +49,7 @@ def test_a_statement_is_removed(line: str) -> None:
     ],
 )
 def test_a_statement_stays_if_any_test_or_none_would_notice(source: str) -> None:
-    """Names that must exist, documentation, log messages, and what is not in a function."""
+    """Names that must exist, documentation, log messages, and code outside of functions."""
     assert [] == mutated("RemoveStatement", source)
 
 

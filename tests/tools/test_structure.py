@@ -29,7 +29,7 @@ def test_no_module_is_longer_than_300_lines() -> None:
 
 
 def test_no_module_is_shorter_than_20_lines() -> None:
-    """A shorter module, `__init__` and `__main__` aside, belongs to another one."""
+    """A shorter module, except for `__init__` and `__main__`, should be part of another one."""
     modules = [path for path in product_modules() if path.name not in DECLARATIONS]
     assert [] == sorted(str(m) for m in modules if lines_of(m) < MIN_LINES)
 

@@ -19,8 +19,7 @@ def files() -> Mapping[str, str]:
 
 
 def stale(directory: Path) -> list[str]:
-    """Return the names of the files that are missing, differ from what is generated now, or are
-    generated no more."""
+    """Return the names of the files that are missing, outdated, or generated no more."""
     wanted = files()
     present = {
         path.name: path.read_text() for path in directory.iterdir() if path.name != FILE.name

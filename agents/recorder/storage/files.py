@@ -8,7 +8,7 @@ from itertools import chain
 
 import orjson
 
-from agents.recorder.storage.storage import Keeping, ObjectKeeping, told_before
+from agents.recorder.storage.storage import Keeping, ObjectKeeping, earlier_report
 from pipeline.media.wav import CHANNELS, HEADER_SIZE
 from pipeline.recordings.effects import RecordingEnded, SegmentCut
 from pipeline.recordings.file_layout import Block, blocks, finishing, silencing
@@ -71,7 +71,7 @@ class FileKeeping:
             with as_store_error():
                 return await asyncio.to_thread(self._complete, ended, partition)
         except FileNotFoundError:  # parts are deleted last: another recorder has completed it
-            return await told_before(self._store, ended)
+            return await earlier_report(self._store, ended)
 
     async def drop(self, ended: RecordingEnded) -> None:
         """See `Keeping.drop`."""

@@ -131,10 +131,10 @@ async def store_recording(
         return await _write(store, ended, partition, moved)
     except FileNotFoundError:
         # Segments are deleted only once the manifest exists: another recorder has completed it.
-        return await told_before(store, ended)
+        return await earlier_report(store, ended)
 
 
-async def told_before(store: AudioStore, ended: RecordingEnded) -> RecordingCompleted:
+async def earlier_report(store: AudioStore, ended: RecordingEnded) -> RecordingCompleted:
     """Return the record to publish for a recording that has a manifest already. Raise
     `FileNotFoundError`."""
     manifest = await store.get(manifest_key(ended.recording))

@@ -45,7 +45,7 @@ class DoctorOptions:
 
 def run_doctor(target: Target, options: DoctorOptions) -> int:
     """Check everything and print the results. Return the exit status: 1 if a check failed, or if
-    the results could not be written where the options say."""
+    the results could not be written to the file in the options."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     stamina.instrumentation.set_on_retry_hooks(())
     logging.disable(logging.CRITICAL)  # the results say it

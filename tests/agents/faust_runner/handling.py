@@ -99,7 +99,7 @@ class LastCore:
         return Step(replace(state, event_id="ticked", arrived_at=now + 10_000))
 
     def on_broadcast(self, key: str, state: CtiEvent, record: Any, now: int) -> Any:
-        return Step(replace(state, event_id=f"told {record.gateway}"))
+        return Step(replace(state, event_id=f"broadcast of {record.gateway}"))
 
     def wakes_at(self, state: CtiEvent) -> int | None:
         return None if state.event_id == "quiet" else state.arrived_at

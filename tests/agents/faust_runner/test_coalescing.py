@@ -16,7 +16,7 @@ from tests.virtual_time import virtually
 LONG = 3_600.0
 
 
-def told(here: Setting) -> list[tuple[str, str]]:
+def published(here: Setting) -> list[tuple[str, str]]:
     """Return the published records: keys and events."""
     sent = [(key, value) for topic, key, value in here.broker.sent if topic == "p.calls"]
     return [((key or b"").decode(), decode(value).event_id) for key, value in sent]
@@ -36,7 +36,7 @@ class Effects:
 
 
 async def test_the_last_of_a_key_stands_for_all() -> None:
-    """It alone is published, done and kept; nothing of it before."""
+    """Only the last record is published, carried out and stored; nothing before it."""
     effects = Effects()
     here = setting(effects=effects, gathering_s=LONG)
     for name in ("e1", "e2", "e3"):
@@ -44,29 +44,29 @@ async def test_the_last_of_a_key_stands_for_all() -> None:
     await here.handler.handle(incoming(cti("e4"), "WT2"))
     assert ([], {}) == (here.broker.sent, here.table)
     await here.handler.settle()
-    assert [("WT1", "e3"), ("WT2", "e4")] == told(here)
+    assert [("WT1", "e3"), ("WT2", "e4")] == published(here)
     assert ["e3", "e4"] == effects.done
     assert {b"WT1": encode(cti("e3")), b"WT2": encode(cti("e4"))} == here.table
     await here.handler.settle()
-    assert 2 == len(told(here))
+    assert 2 == len(published(here))
 
 
-async def test_a_step_that_tells_nothing_takes_nothing_back() -> None:
+async def test_a_step_without_outputs_takes_nothing_back() -> None:
     """Waiting records are still published together with the newer state."""
     here = setting(gathering_s=LONG)
     await here.handler.handle(incoming(replace(cti("e1"), arrived_at=5)))
     await here.handler.handle(tick(20_000))  # changes the state, publishes nothing
     await here.handler.settle()
-    assert [("WT1", "e1")] == told(here)
+    assert [("WT1", "e1")] == published(here)
     assert "ticked" == decode(here.table[b"WT1"]).event_id
 
 
-async def test_what_is_forgotten_was_told_before() -> None:
+async def test_a_state_is_published_before_it_is_forgotten() -> None:
     """At once, and then the key is gone."""
     here = setting(gathering_s=LONG)
     await here.handler.handle(incoming(cti("e1")))
     await here.handler.handle(incoming(cti("forget")))
-    assert ([("WT1", "e1")], {}) == (told(here), here.table)
+    assert ([("WT1", "e1")], {}) == (published(here), here.table)
 
 
 async def test_a_large_one_waits_for_nothing() -> None:
@@ -74,7 +74,7 @@ async def test_a_large_one_waits_for_nothing() -> None:
     here = setting(gathering_s=LONG)
     await here.handler.handle(incoming(cti("e1")))
     await here.handler.handle(incoming(replace(cti("e2"), body="x" * 200_000)))
-    assert [("WT1", "e1"), ("WT1", "e2")] == told(here)
+    assert [("WT1", "e1"), ("WT1", "e2")] == published(here)
 
 
 async def test_what_fails_waits_on() -> None:
@@ -91,12 +91,12 @@ async def test_what_fails_waits_on() -> None:
 
 
 async def test_what_was_lost_with_its_partition_is_left_to_its_owner() -> None:
-    """After a recovery nothing of before is carried out."""
+    """After a recovery nothing from before it is carried out."""
     here = setting(gathering_s=LONG)
     await here.handler.handle(incoming(cti("e1")))
     here.handler.restore({})
     await here.handler.settle()
-    assert [] == told(here)
+    assert [] == published(here)
 
 
 def test_it_is_carried_out_in_time() -> None:
@@ -136,6 +136,6 @@ def test_each_key_ends_where_it_would_without(records: list[tuple[str, bool]]) -
             if settled:
                 await here.handler.settle()
         await here.handler.settle()
-        return here.table, dict(told(here))
+        return here.table, dict(published(here))
 
     assert asyncio.run(scenario(0.0)) == asyncio.run(scenario(LONG))

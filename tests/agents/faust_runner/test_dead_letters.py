@@ -68,7 +68,7 @@ def letters(here: Setting) -> list[str]:
     return [letter.reason for letter in found]
 
 
-async def test_an_output_that_the_broker_refuses_is_a_dead_letter_and_the_line_goes_on() -> None:
+async def test_an_output_that_the_broker_refuses_is_a_dead_letter_and_the_queue_continues() -> None:
     """The broker's refusal comes later: the state is written, and the next records are handled."""
     here = setting(Broker(refused=frozenset({"p.calls"})))
     await here.handler.handle(incoming(cti()))
@@ -91,7 +91,9 @@ async def test_a_record_that_was_refused_with_others_is_sent_alone() -> None:
 
 
 @pytest.mark.parametrize("when", ["at once", "by the broker"])
-async def test_a_state_that_kafka_refuses_is_a_dead_letter_and_the_line_goes_on(when: str) -> None:
+async def test_a_state_that_kafka_refuses_is_a_dead_letter_and_the_queue_continues(
+    when: str,
+) -> None:
     """The outputs are published, and later records of the call continue from the state in
     memory."""
     topics = frozenset({"changelog"})

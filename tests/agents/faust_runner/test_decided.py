@@ -76,9 +76,9 @@ def test_one_decision_stands_for_several_of_a_key(given_steps: list[tuple[bool, 
     made, outputs, changed = [], (), None
     for number, (changes, publishes) in enumerate(given_steps, 2):
         before, state = state, Tick(number) if changes else state
-        told = (Output(CALLS, "WT1", Tick(100 + number)),) if publishes else ()
-        made.append(decide(Step(state, told), before, replace(INCOMING, offset=number)))
-        outputs, changed = told or outputs, encode(state) if changes else changed
+        new_outputs = (Output(CALLS, "WT1", Tick(100 + number)),) if publishes else ()
+        made.append(decide(Step(state, new_outputs), before, replace(INCOMING, offset=number)))
+        outputs, changed = new_outputs or outputs, encode(state) if changes else changed
     together = made[0]
     for each in made[1:]:
         together = each.instead_of(together)

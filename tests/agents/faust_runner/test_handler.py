@@ -27,7 +27,7 @@ async def test_each_step_is_observed_once_with_the_state_before_it() -> None:
         ("WT1", None, "CtiEvent", None, 1_000),
         ("WT1", "one", "CtiEvent", "too-late", 1_000),
         ("WT1", "one", "GatewayStarted", None, 1_000),
-        ("WT1", "told g1", "NoneType", None, 2_000),
+        ("WT1", "broadcast of g1", "NoneType", None, 2_000),
     ] == seen
 
 
@@ -51,7 +51,7 @@ async def test_a_key_that_the_table_does_not_have_is_recalled() -> None:
     assert ["WT1", "WT2"] == asked
 
 
-async def test_ticks_ask_who_changed_and_who_is_due_and_nobody_else() -> None:
+async def test_ticks_visit_only_keys_that_changed_or_are_due() -> None:
     """A call is kept for hours: asking all of them every second would cost more than the events.
     `now` is the tick's time."""
     here = setting()
@@ -64,8 +64,8 @@ async def test_ticks_ask_who_changed_and_who_is_due_and_nobody_else() -> None:
 
 
 async def test_a_change_is_followed_by_a_tick() -> None:
-    """A change requests a tick whatever was requested before: a late record may change the time
-    of the next one."""
+    """A change requests a tick regardless of earlier requests: a late record may change the time of
+    the next one."""
     here = setting()
     await here.handler.handle(incoming(cti("quiet"), "WT2"))
     await here.handler.handle(tick(1_000))
@@ -97,14 +97,20 @@ async def test_a_tick_does_not_overtake_waiting_records() -> None:
     assert [0, 3_000, 20_000] == [at for key, at in here.core.ticked if key == "WT1"]
 
 
-async def test_a_record_without_key_is_for_every_key_of_its_partition_that_hears() -> None:
+async def test_a_record_without_key_is_for_every_key_of_its_partition_that_wants_broadcasts() -> (
+    None
+):
     """GatewayStarted applies to all calls of its partition except those that are finished."""
     here = setting()
     for key, name in {"WT1": "e1", "WT2": "e1", "WT3": "deaf"}.items():
         await here.handler.handle(incoming(cti(name), key))
     await here.handler.handle(incoming(GatewayStarted("gateway-0", 2, 1_000), None))
-    told = {key: decode(value).event_id for key, value in here.table.items()}
-    assert {b"WT1": "told gateway-0", b"WT2": "told gateway-0", b"WT3": "deaf"} == told
+    states = {key: decode(value).event_id for key, value in here.table.items()}
+    assert {
+        b"WT1": "broadcast of gateway-0",
+        b"WT2": "broadcast of gateway-0",
+        b"WT3": "deaf",
+    } == states
 
 
 async def test_a_forgotten_key_leaves_table_and_ticks() -> None:
@@ -117,7 +123,7 @@ async def test_a_forgotten_key_leaves_table_and_ticks() -> None:
 
 
 async def test_after_recovery_the_states_are_those_of_the_table() -> None:
-    """Whatever was in memory before."""
+    """The content of the memory before does not matter."""
     here = setting()
     await here.handler.handle(incoming(cti(), "WT-lost"))
     here.table.clear()

@@ -54,7 +54,7 @@ async def test_what_is_written_gathers_while_the_role_is_behind(
 
 
 class Broker:
-    """A `Sender` whose answers the test gives: each record's waits until `accept`."""
+    """A `Sender` controlled by the test: each record is acknowledged by `accept`."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, bytes | None, bytes | None, int | None]] = []

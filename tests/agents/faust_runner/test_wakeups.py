@@ -12,9 +12,9 @@ TICK = st.tuples(st.just("tick"), TIMES)
 
 
 @given(st.lists(SET | TICK))
-def test_a_tick_asks_whose_time_has_come_and_nobody_else(story: list[tuple[object, ...]]) -> None:
-    """A tick wakes exactly the keys that are due, however often they changed their times; a woken
-    key has no time left."""
+def test_a_tick_visits_only_keys_that_are_due(story: list[tuple[object, ...]]) -> None:
+    """A tick wakes exactly the keys that are due, regardless of how often their times changed; a
+    woken key has no time left."""
     waking, wanted = Waking(), dict[str, int]()
     for step in story:
         match step:

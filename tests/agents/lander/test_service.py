@@ -219,14 +219,14 @@ def test_a_log_that_is_shorter_than_the_lake_stalls_its_partition() -> None:
     async def scene(s: Scene) -> None:
         s.append(5)
         await asyncio.sleep(FILE_SECONDS)
-        whole, s.consumer.log[TP] = s.consumer.log[TP], []
+        records, s.consumer.log[TP] = s.consumer.log[TP], []
         await s.consumer.assign(OTHER)
         await s.consumer.assign(TP, OTHER)
         s.append(1, OTHER)
         await asyncio.sleep(FILE_SECONDS)
         assert "ends at offset 0, and 5 are landed" in s.health.reasons["p.recordings-7"]
         assert 1 == s.landed(OTHER)
-        s.consumer.log[TP] = whole
+        s.consumer.log[TP] = records
         await asyncio.sleep(STALLED_RETRY_S + 2)
         assert {} == s.health.reasons
 

@@ -1,4 +1,4 @@
-"""Twilio with calls whose events never came, and Kafka with the contact of a captured one."""
+"""Twilio with calls without events, and Kafka with the contact of a captured call."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

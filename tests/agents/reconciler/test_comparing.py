@@ -1,4 +1,4 @@
-"""A call whose events never came is found in Twilio's lists, and added once, whoever compares."""
+"""A call without events is found in Twilio's lists, and added once by any number of processes."""
 
 from collections import Counter
 

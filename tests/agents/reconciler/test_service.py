@@ -75,7 +75,7 @@ async def test_reconcilers_share_the_periods_and_any_may_be_killed(
 async def test_while_twilio_does_not_answer_the_role_is_up_and_says_so(
     prefix: str, settings_for: SettingsFor, unused_tcp_port: int
 ) -> None:
-    """It is ready, so that `up` does not wait for Twilio; it is red; and it ends when told to."""
+    """It is ready, so that `up` does not wait for Twilio; it is red; and it can be stopped."""
     settings = settings_for(prefix).model_copy(
         update={
             "twilio_account_sid": CREDENTIALS.account_sid,
@@ -96,7 +96,7 @@ async def test_while_twilio_does_not_answer_the_role_is_up_and_says_so(
 
 
 async def test_without_credentials_the_role_is_idle_and_healthy() -> None:
-    """It needs no Kafka, and ends when it is told to."""
+    """It needs no Kafka, and can be stopped."""
     health, stop = Health(starting="not ready yet"), asyncio.Event()
     running = asyncio.create_task(run(Settings(), health, stop))
     while health.reasons:  # noqa: ASYNC110 - the role says it

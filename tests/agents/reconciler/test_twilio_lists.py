@@ -1,4 +1,4 @@
-"""The requests for Twilio's lists, and what is taken of the answers."""
+"""The requests for Twilio's lists, and the use of the answers."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

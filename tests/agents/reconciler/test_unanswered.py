@@ -1,4 +1,4 @@
-"""A comparison asks who was in the conference of an outbound call that seems unanswered."""
+"""A comparison requests the participants of an outbound call that seems unanswered."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -54,7 +54,7 @@ class Lists:
 
 
 class Producer:
-    """Keeps what is written: the events that are added, and the evidence."""
+    """Keeps the written records: added events and evidence."""
 
     def __init__(self) -> None:
         self.events: list[CtiEvent] = []
@@ -71,7 +71,7 @@ class Producer:
 async def compared(
     monkeypatch: pytest.MonkeyPatch, lists: Lists, known: Mapping[str, KnownTask], now: int = NOW
 ) -> Producer:
-    """Compare the period at `now`, and return what was written."""
+    """Compare the period at `now`, and return the written records."""
 
     async def known_tasks(*_: object) -> Mapping[str, KnownTask]:
         return known

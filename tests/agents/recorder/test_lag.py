@@ -81,7 +81,7 @@ def test_a_partition_that_waits_is_unread_from_its_offset() -> None:
 
 
 def test_progress_is_a_number_that_grows() -> None:
-    """Of all partitions. After a rebalance nothing of them is known, and the epoch is another."""
+    """For all partitions. After a rebalance nothing is known about them, and the epoch differs."""
     lag = Lag()
     lag.read(FIRST, 0, 9, NOW)
     before = lag.position()

@@ -79,7 +79,7 @@ class Feed(Rounds):
         self.empty = 0
 
     def pause(self, *tps: TopicPartition) -> None:
-        """Gives nothing of them any more."""
+        """Return no records of these partitions any more."""
         self.held |= set(tps)
 
     def resume(self, *tps: TopicPartition) -> None:

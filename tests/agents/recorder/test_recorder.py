@@ -28,8 +28,8 @@ from tests.pipeline.recordings.logs import batch_of, closed, opened, whose
 
 
 async def test_what_comes_right_after_a_rebalance_is_recorded(monkeypatch):
-    """Kafka gives it once: thrown away, a media stream's last record would leave its recording
-    open for ever."""
+    """Kafka delivers it once: if it were discarded, a media stream's last record would leave its
+    recording open for ever."""
     records = [opened("MZ1"), batch_of("MZ1", 1, FRAMES[:5]), closed("MZ1")]
     messages = [FakeMessage(encode(record), offset=n) for n, record in enumerate(records)]
     stop, producer, store = asyncio.Event(), FakeProducer(), AudioStore(MemoryStore())
@@ -40,8 +40,8 @@ async def test_what_comes_right_after_a_rebalance_is_recorded(monkeypatch):
     effects = effects_on(store, producer, Health())
     async with asyncio.timeout(10):
         await recorder.Recorder(Settings(), store, effects, LogClock()).run(Health(), stop)
-    told = [type(record) for topic, record in producer.sent if topic == "t.recordings"]
-    assert [RecordingStarted, RecordingCompleted] == told
+    reports = [type(record) for topic, record in producer.sent if topic == "t.recordings"]
+    assert [RecordingStarted, RecordingCompleted] == reports
 
 
 async def test_what_is_gone_stops_its_own_partition_only(monkeypatch, tmp_path):

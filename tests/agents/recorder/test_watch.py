@@ -143,7 +143,7 @@ def test_records_that_are_being_read_need_no_look_at_the_log(scene: Scene) -> No
 
 
 def test_nothing_unread_is_no_lag(scene: Scene) -> None:
-    """So is having no partitions, whatever was measured before."""
+    """So is having no partitions, regardless of earlier measurements."""
     scene.log.committed_at[MEDIA[1]] = 12
     assert (300, 3) == virtually(scene.measure())
     scene.log.assigned.clear()

@@ -253,7 +253,7 @@ async def test_failures_that_pass_are_shown_and_tried_again(tmp_path: Path) -> N
 async def test_a_refusal_of_one_recording_is_final_and_others_are_not(
     tmp_path: Path, status: int, state: str
 ) -> None:
-    """Redirections lead to storage elsewhere, where the credentials must not go."""
+    """Redirections lead to foreign storage, which must not get the credentials."""
     async with scene(tmp_path) as at:
 
         async def refused(_: object) -> Any:

@@ -161,7 +161,7 @@ async def test_an_encrypted_recording_needs_the_key(tmp_path: Path) -> None:
 
 
 async def test_decrypted_audio_does_not_stay_if_the_store_fails(tmp_path: Path) -> None:
-    """Only the file as Twilio delivered it, to continue with; however often it is tried."""
+    """Only the file as Twilio delivered it, to continue with; after any number of attempts."""
     key = rsa.generate_private_key(65537, 2048)
     async with scene(tmp_path, keys=(key,)) as at:
         at.rest.recordings.public_key = key.public_key()

@@ -69,7 +69,7 @@ def play(world: World, number: int) -> Contact:
 
 
 async def publish(settings: Settings, contacts: list[Contact], *, junk: bool = False) -> None:
-    """Publish contacts, after something that is none."""
+    """Publish contacts, after a record that is not a contact."""
     producer = kafka.producer(settings)
     await producer.start()
     try:
@@ -123,8 +123,8 @@ async def test_killed_retrievers_fetch_each_call_once(
     settings_for: SettingsFor, prefix: str, tmp_path: Path
 ) -> None:
     """Two retrievers are killed in turn while they work, and started again. Each call is announced
-    with one recording, whole and right; calls with absent audio fail with their reason; a
-    record that is no contact is a dead letter. Contacts that come again fetch nothing."""
+    with one complete and correct recording; calls without audio fail with their reason; a record
+    that is not a contact is a dead letter. Repeated contacts fetch nothing."""
     settings = settings_for(prefix)
     await kafka.ensure_topics(settings, PROVISIONED, 60)
     world = World(Sids(Random(1)))

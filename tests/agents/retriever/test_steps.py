@@ -26,7 +26,7 @@ def test_the_step_without_progress_for_longest_is_shown() -> None:
 
 
 def test_a_step_that_moves_is_not_stuck() -> None:
-    """However long it lasts."""
+    """However long it takes."""
     now = 0.0
     steps, movement = WorkSteps(lambda: now), Movement()
     with steps.step("copying") as moved:

@@ -54,7 +54,7 @@ async def test_who_joined_first_is_known(tmp_path: Path, customer_first: bool) -
 
 
 async def test_a_mono_recording_is_asked_for_again_without_channels(tmp_path: Path) -> None:
-    """Error 16113. Twilio's list may say two channels all the same."""
+    """Error 16113. Twilio's list may say two channels nevertheless."""
     async with scene(tmp_path) as at:
         at.recorded.quirks[TASK] = RecordingQuirk.MONO
         source = replace(await at.source(), channels=2)

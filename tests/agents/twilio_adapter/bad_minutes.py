@@ -33,7 +33,7 @@ class FakeTwilio:
     ms."""
 
     ill: str = ""
-    went: list[tuple[int, str, str]] = field(default_factory=list)
+    requests: list[tuple[int, str, str]] = field(default_factory=list)
     streams: list[str] = field(default_factory=list)
     under_way: int = 0
     most_under_way: int = 0
@@ -71,10 +71,10 @@ class FakeTwilio:
 
     def since(self, at: int) -> list[tuple[str, str]]:
         """Return the requests since that time."""
-        return [(kind, call) for when, kind, call in self.went if when >= at]
+        return [(kind, call) for when, kind, call in self.requests if when >= at]
 
     async def _request(self, kind: str, call_sid: str) -> None:
-        self.went.append((virtual_ms(), kind, call_sid))
+        self.requests.append((virtual_ms(), kind, call_sid))
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
         try:

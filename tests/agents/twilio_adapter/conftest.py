@@ -9,6 +9,6 @@ from tests.agents.twilio_adapter.scene import Scene, opened_scene
 
 @pytest.fixture
 async def scene() -> AsyncIterator[Scene]:
-    """An adapter with a Twilio in memory, whose leg is in progress."""
+    """An adapter with a Twilio in memory that has a leg in progress."""
     async with opened_scene() as made:
         yield made

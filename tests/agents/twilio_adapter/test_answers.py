@@ -1,4 +1,4 @@
-"""The values of fields in Twilio's answers: whatever is in them, none is an error."""
+"""The values of fields in Twilio's answers: no content causes an error."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ VALUES: st.SearchStrategy[Any] = st.sampled_from([None, True, 0, 7, 1.5, [], {},
 
 @given(st.dictionaries(st.sampled_from(["sid", "label"]), VALUES | st.text(max_size=40)))
 def test_other_types_count_as_missing(item: dict[str, Any]) -> None:
-    """A text is empty then, and a SID is None."""
+    """A text is then empty, and a SID is None."""
     assert (item["label"] if isinstance(item.get("label"), str) else "") == text_of(item, "label")
     assert sid_of(item, "sid", SidKind.CALL) is None
 
@@ -50,5 +50,5 @@ def test_dates_are_in_the_format_of_mails(date: str, seconds: float) -> None:
 @given(st.text(max_size=40) | st.from_regex(r"\w{3}, \d+ \w{3} \d+ \d+:\d+:\d+ [+-]\d+"))
 @settings(max_examples=examples(30))
 def test_no_date_is_an_error(date: str) -> None:
-    """Whatever Twilio sends."""
+    """For any answer from Twilio."""
     assert isinstance(unix_seconds(date), float)

@@ -19,8 +19,8 @@ def test_delays_grow_to_the_most_and_begin_again_after_a_reset(
     delays = BackOff(first, most, factor)
     for _ in range(2):
         for n in range(count):
-            whole = min(most, first * factor**n)
-            assert whole * 0.499 <= delays.delay() <= whole * 1.001
+            nominal = min(most, first * factor**n)
+            assert nominal * 0.499 <= delays.delay() <= nominal * 1.001
         delays.reset()
 
 

@@ -24,8 +24,8 @@ BASE = f"https://api.twilio.com/2010-04-01/Accounts/{ACCOUNT}"
 
 
 class Http(AsyncHttpClient):  # type: ignore[misc]
-    """Answers in turn, the last answer for ever: JSON, or an error to raise. `asked`: method, URL,
-    and the fields."""
+    """Gives its answers in turn, and then the last one repeatedly: JSON, or an error to raise.
+    `asked`: method, URL, and the fields."""
 
     def __init__(self, *answers: Any) -> None:
         super().__init__(logging.getLogger(__name__), is_async=True)

@@ -1,5 +1,5 @@
-"""Which requests can reach Twilio at all: whatever events, commands and answers say, only those of
-the account's own calls and conferences."""
+"""Which requests can reach Twilio at all: for any content of events, commands and answers, only
+those about the account's own calls and conferences."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -171,8 +171,8 @@ def test_no_events_reach_anything_else(
 ) -> None:
     """Through tracker, resolver, stream manager and adapter, in any order, also if records of other
     roles and Twilio's answers are forged."""
-    told = [Published(e.arrived_at, CTI_EVENTS, TASK, e) for e in events] + records
-    chance.shuffle(told)
+    inputs = [Published(e.arrived_at, CTI_EVENTS, TASK, e) for e in events] + records
+    chance.shuffle(inputs)
     wire = Wire(answers)
-    virtually(_played(wire, told, chance))
+    virtually(_played(wire, inputs, chance))
     only_allowed(wire)

@@ -22,7 +22,7 @@ from tests.agents.twilio_adapter.scene import (
 
 
 async def test_an_unknown_leg_is_looked_up_by_the_task(scene: Scene) -> None:
-    """The participant that is no worker's and is connected is streamed; all pages are read."""
+    """The connected participant that is not a worker's is streamed; all pages are read."""
     scene.twilio.conferences[TASK] = [
         {"call_sid": WORKER, "label": "ann@example.com", "status": "connected"},
         {"call_sid": "CA" + "d" * 32, "label": "", "status": "connected", "coaching": True},
@@ -35,7 +35,7 @@ async def test_an_unknown_leg_is_looked_up_by_the_task(scene: Scene) -> None:
     assert [(TASK, expected)] == scene.twilio.asked("conferences")
 
 
-async def test_legs_that_nothing_marks_are_told_apart_by_their_ends(scene: Scene) -> None:
+async def test_unmarked_legs_are_distinguished_by_their_ends(scene: Scene) -> None:
     """An agent's leg leads to a Flex client; each leg's ends are asked for once."""
     scene.twilio.calls[WORKER] = "in-progress"
     scene.twilio.conferences[TASK] = _unlabelled(LEG, WORKER)
@@ -50,7 +50,7 @@ async def test_legs_that_nothing_marks_are_told_apart_by_their_ends(scene: Scene
     assert sorted([LEG, WORKER]) == sorted(leg for leg, _ in scene.twilio.asked("call"))
 
 
-async def test_of_legs_that_nothing_tells_apart_none_is_streamed(scene: Scene) -> None:
+async def test_of_indistinguishable_legs_none_is_streamed(scene: Scene) -> None:
     """Twilio is asked again, and nothing is guessed by the order of joining."""
     scene.twilio.calls[WORKER] = "in-progress"
     scene.twilio.conferences[TASK] = _unlabelled(WORKER, LEG)

@@ -28,7 +28,7 @@ ODD_REPLIES = {
 
 @pytest.mark.parametrize("what", ODD_REPLIES)
 async def test_odd_failures_are_repeated(scene: Scene, what: str) -> None:
-    """Whatever the answer looks like: one media stream, and the command done."""
+    """For any form of the answer: one media stream, and the command is done."""
     scene.twilio.failures.append(ODD_REPLIES[what])
     answer = await scene.does(start_command())
 
@@ -78,7 +78,7 @@ async def test_an_answer_that_came_too_late_is_asked_for_again_by_name(
 
 
 async def test_a_request_that_is_wrong_by_itself_fails(scene: Scene) -> None:
-    """400 at the first request is no conflict."""
+    """A status of 400 for the first request is no conflict."""
     scene.twilio.failures.append((400, 21203))
     answer = await scene.does(start_command())
 

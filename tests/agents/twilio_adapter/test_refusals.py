@@ -32,12 +32,12 @@ def test_refused_credentials_are_probed_and_nothing_is_failed() -> None:
         scene.twilio.ill = ""
 
     scene = run(play)
-    began = scene.twilio.went[0][0]
+    began = scene.twilio.requests[0][0]
 
     assert "FLEXCAPTURE_TWILIO_AUTH_TOKEN" in reasons[0]["twilio"]
     assert {} == scene.health.reasons
     assert [0, 5, 15, 35] == [(at - began) // 1_000 for at in scene.twilio.checked]
-    seconds = [(at - began) // 1_000 for at, _, _ in scene.twilio.went]
+    seconds = [(at - began) // 1_000 for at, _, _ in scene.twilio.requests]
     assert [0] == seconds[:1]
     assert {35} == set(seconds[1:])
     assert ["done"] * 50 == scene.outcomes()
@@ -74,7 +74,7 @@ def test_one_call_that_is_refused_fails_alone() -> None:
 
     assert "failed" == scene.answers["start 0"][1].outcome
     assert 403 == scene.answers["start 0"][1].code
-    assert 2 == sum(call == sid("CA", 0) for _, _, call in scene.twilio.went)
+    assert 2 == sum(call == sid("CA", 0) for _, _, call in scene.twilio.requests)
     assert {} == scene.health.reasons
 
 
@@ -106,8 +106,8 @@ def test_many_refused_calls_do_not_delay_honest_ones(status: int) -> None:
 
 
 def test_refusals_of_several_calls_count_while_the_account_is_not_known() -> None:
-    """The neutral question fails: two refused calls close nothing, a third one does, and one call
-    alone never does, however often it is refused."""
+    """The neutral request fails: two refused calls do not close the gate, a third one does, and one
+    call alone never does."""
     reasons: list[dict[str, str]] = []
 
     async def play(scene: Scene, tasks: asyncio.TaskGroup) -> None:

@@ -58,7 +58,7 @@ def _bad_minute(ill: str, concurrency: int = 8) -> tuple[Scene, int]:
     return run(play, concurrency), times[0]
 
 
-def test_a_minute_of_silence_delays_nobody_once_it_is_over() -> None:
+def test_a_minute_of_silence_delays_no_request_once_it_is_over() -> None:
     """100 commands wait while all requests hang: few go out; all streams start within 3 s of
     Twilio's recovery, never more at once than allowed, each call asked for once more at most."""
     scene, well = _bad_minute("hangs")
@@ -66,7 +66,7 @@ def test_a_minute_of_silence_delays_nobody_once_it_is_over() -> None:
     assert ["done"] * 101 == scene.outcomes()
     assert scene.latest_answer() - well <= 3_000
     assert 8 >= scene.twilio.most_under_way
-    assert 50 >= len(scene.twilio.went) - len(scene.twilio.since(well))
+    assert 50 >= len(scene.twilio.requests) - len(scene.twilio.since(well))
     assert 101 == len(scene.twilio.since(well))
 
 
@@ -77,7 +77,7 @@ def test_a_minute_of_errors_is_not_hammered() -> None:
     assert ["done"] * 101 == scene.outcomes()
     assert scene.latest_answer() - well <= 3_000
     assert 8 >= scene.twilio.most_under_way
-    assert 60 >= len(scene.twilio.went) - len(scene.twilio.since(well))
+    assert 60 >= len(scene.twilio.requests) - len(scene.twilio.since(well))
 
 
 def test_one_request_at_once_is_enough() -> None:
@@ -121,7 +121,7 @@ def test_a_slow_twilio_is_waited_for() -> None:
     scene = run(play)
 
     assert ["done"] * 40 == scene.outcomes()
-    assert 40 == len(scene.twilio.went)
+    assert 40 == len(scene.twilio.requests)
 
 
 def test_one_failure_in_five_is_hardly_felt(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,10 +161,10 @@ def test_after_a_bad_minute_stops_go_first_then_the_newest_starts() -> None:
             tasks.create_task(scene.does(_stop(number)))
         await asyncio.sleep(30)
         scene.twilio.ill = ""
-        scene.twilio.went.clear()
+        scene.twilio.requests.clear()
 
     scene = run(play, concurrency=3)
-    (_, _, probe), *after = scene.twilio.went
+    (_, _, probe), *after = scene.twilio.requests
     kinds = [kind for _, kind, _ in after]
     starts = [number_of(call) for _, kind, call in after if kind == "start"]
 
@@ -189,7 +189,7 @@ def test_a_start_that_waits_for_its_turn_gives_way_to_its_stop() -> None:
 
     scene = run(play)
 
-    assert sid("CA", 77) not in [call for _, _, call in scene.twilio.went]
+    assert sid("CA", 77) not in [call for _, _, call in scene.twilio.requests]
 
 
 def test_a_hanging_start_does_not_hold_up_its_stop() -> None:
@@ -199,10 +199,10 @@ def test_a_hanging_start_does_not_hold_up_its_stop() -> None:
         scene.twilio.ill = "hangs"
         hanging = tasks.create_task(scene.does(start(1)))
         await asyncio.sleep(1.5)
-        came = virtual_ms()
+        arrived_at = virtual_ms()
         scene.lanes[sid("WT", 1)].put(CommandItem(_stop(1), 0, 1))
         assert "superseded" == (await hanging).outcome
-        assert virtual_ms() - came <= 1_000
+        assert virtual_ms() - arrived_at <= 1_000
 
     run(play)
 

@@ -69,7 +69,7 @@ async def asked(
 
 
 async def test_a_leg_in_the_tasks_conference_is_confirmed() -> None:
-    """With two requests, whatever else is there."""
+    """With two requests, regardless of other participants."""
     conference = [leg(WORKER, "ann@example.com"), leg(LEG), leg(OTHER)]
     answer, requests = await asked({TASK: conference}, verify(OTHER_TASK))
 
@@ -85,7 +85,7 @@ async def test_another_customer_in_the_conference_contradicts(label: str | None)
     assert ("contradicted", True) == (answer.outcome, OTHER in answer.detail)
 
 
-async def test_legs_that_nothing_marks_are_told_apart_by_their_ends() -> None:
+async def test_unmarked_legs_are_distinguished_by_their_ends() -> None:
     """An agent's leg leads to a Flex client."""
     ends = {WORKER: ("+15550199", "client:ann"), OTHER: ("+15550199", "+15550177")}
     conference = [leg(WORKER), leg(OTHER)]
@@ -112,8 +112,8 @@ async def test_a_leg_in_another_tasks_conference_contradicts() -> None:
     ],
 )
 async def test_what_is_not_certain_is_unknown(conference: list[dict[str, Any]] | None) -> None:
-    """The answer is unknown if there is no conference yet, only agents are in it, or nothing is
-    known of the legs."""
+    """The answer is unknown if there is no conference yet, if only agents are in it, or if nothing
+    is known about the legs."""
     conferences = {} if conference is None else {TASK: conference}
     answer, _ = await asked(conferences, verify(OTHER_TASK))
     assert "unknown" == answer.outcome
@@ -138,14 +138,15 @@ async def test_an_expired_question_asks_nothing() -> None:
     "changes", [{"call_sid": "../Messages"}, {"task_sid": "x"}, {"other_task_sids": ("../x",)}]
 )
 async def test_a_question_with_a_wrong_sid_asks_nothing(changes: dict[str, Any]) -> None:
-    """Whatever wrote it."""
+    """For any writer."""
     async with commands() as (twilio, work):
         answer = await work.carry_out(verify(**changes), CallLane())
         assert ("unknown", []) == (answer.outcome, twilio.requests)
 
 
 async def test_a_confirmed_leg_in_another_conference_has_moved() -> None:
-    """Whatever else is in the task's own conference; its recording so far is the call's."""
+    """Regardless of other legs in the task's own conference; its recording so far belongs to the
+    call."""
     conferences = {TASK: [leg(WORKER, "ann@example.com"), leg(OTHER)], OTHER_TASK: [leg(LEG)]}
     answer, _ = await asked(conferences, verify(OTHER_TASK, was_confirmed=True))
     assert answer.outcome == "moved"
@@ -154,7 +155,7 @@ async def test_a_confirmed_leg_in_another_conference_has_moved() -> None:
 
 
 async def test_an_answer_has_the_legs_of_the_tasks_own_conference() -> None:
-    """So that other tasks that name one of them can be informed. Who coaches is left out."""
+    """Other tasks that name one can then be informed. Coaching participants are left out."""
     mine = [leg(WORKER, "ann@example.com"), leg("CA" + "f" * 32, coaching=True)]
     answer, _ = await asked({TASK: mine, OTHER_TASK: [leg(LEG)]}, verify(OTHER_TASK))
     assert (answer.outcome, answer.listed_call_sids) == ("contradicted", (WORKER,))

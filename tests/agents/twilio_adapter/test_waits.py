@@ -44,7 +44,7 @@ def test_a_call_that_is_refused_is_tried_again_once() -> None:
 
 
 def test_a_refused_account_makes_no_command_fail() -> None:
-    """Its requests wait at the gate, however often."""
+    """Its requests wait at the gate, any number of times."""
     made = effort()
     for _ in range(5):
         refused = gate(is_free=False, is_refused=True)

@@ -103,7 +103,7 @@ def test_lag_and_work_that_does_not_move_are_seen(ends: dict[TopicPartition, int
 async def test_a_request_that_outlives_its_time_out_is_overdue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It hangs in a way that raises nothing; one that is answered, or refused, is none."""
+    """It hangs without raising an error; an answer or a refusal is no hang."""
     hangs = asyncio.Event()
     monkeypatch.setattr(client, "OVERDUE_S", 0.0)
 

@@ -9,7 +9,7 @@ from pipeline.runtime.twilio_http import TwilioError
 
 
 class Work:
-    """Requests that wait for a permit and end when they are told to."""
+    """Requests that wait for a permit and end on request."""
 
     def __init__(self, permits: RequestPermits) -> None:
         self.permits = permits

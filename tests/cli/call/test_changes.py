@@ -30,13 +30,13 @@ def test_nothing_changed_means_no_words(events: list[CtiEvent]) -> None:
     assert not found or found[0].changes
 
 
-def test_changes_are_told_in_words() -> None:
+def test_changes_are_described_in_words() -> None:
     """What an agent, a leg, the task and the call did."""
     story = Story().task("created", 0).reservation("created", 1_000, "ann")
     story.reservation("accepted", 2_000, "ann").participant("hold", 5_000, CUSTOMER_LEG)
-    told = [version.changes for version in versions(logged(story.events))]
-    assert "task created" in told[0]
-    assert {"state forming -> active", "ann@example.com alerting"} <= set(told[1])
-    assert "ann@example.com alerting -> active" in told[2]
-    assert "reservation ann@example.com accepted" in told[2]
-    assert "ann@example.com active -> hold" in told[3]
+    changes = [version.changes for version in versions(logged(story.events))]
+    assert "task created" in changes[0]
+    assert {"state forming -> active", "ann@example.com alerting"} <= set(changes[1])
+    assert "ann@example.com alerting -> active" in changes[2]
+    assert "reservation ann@example.com accepted" in changes[2]
+    assert "ann@example.com active -> hold" in changes[3]

@@ -65,14 +65,14 @@ def test_json_has_the_documented_shape() -> None:
 def test_an_open_supplement_is_shown_beside_its_complete_recording() -> None:
     """Audio that came for a completed media stream is a recording of its own."""
     supplement = started(1, 9_000, inum="7", recording_id="MZ1:5", supplement_of=f"{NOON}1")
-    whole = [*OTHERS[:-1], Logged(NOON + 5_700, completed(1, 300, 5_300, recording_id="MZ1"))]
+    entries = [*OTHERS[:-1], Logged(NOON + 5_700, completed(1, 300, 5_300, recording_id="MZ1"))]
     found = a_history()
-    text = as_text(known(found[-1], [*whole, Logged(NOON + 9_100, supplement)]), found, None)
+    text = as_text(known(found[-1], [*entries, Logged(NOON + 9_100, supplement)]), found, None)
     assert "  7  MZ1  being recorded" in text
     assert "complete, 5.000 s" in text
 
 
-def test_text_tells_it_to_people() -> None:
+def test_text_is_readable() -> None:
     """Every version with its cause, the state, the reasons, the media streams, the recordings."""
     found = a_history()
     text = as_text(known(found[-1], OTHERS), found, None)
@@ -91,7 +91,7 @@ def test_text_tells_it_to_people() -> None:
 
 
 def test_dead_letters_of_the_call_are_counted() -> None:
-    """Each with its time and its reason; without any, people read nothing of them."""
+    """Each with its time and its reason; without any, the text does not mention them."""
     found = a_history()
     value, _ = dead_letter(
         reason="not-json", detail="unexpected\nend", role="flexcapture-bridge", origin="s",

@@ -23,7 +23,7 @@ class Played:
 
     def __init__(self, faults: Faults | None = None) -> None:
         self.seen = Observations()
-        self.said: list[str] = []
+        self.lines: list[str] = []
         self.rest = TwilioRest(World(Sids(Random(1))), CREDENTIALS, faults or Faults())
 
     async def __aenter__(self) -> Self:
@@ -45,7 +45,7 @@ class Played:
             TASK,
             url,
             now=lambda: 1,
-            say=self.said.append,
+            say=self.lines.append,
         )
         return self
 

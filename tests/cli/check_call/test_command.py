@@ -1,4 +1,4 @@
-"""How the command asks, refuses, and ends a call whatever happens."""
+"""How the command asks and refuses, and that it always ends the call."""
 
 import io
 from typing import Any
@@ -37,7 +37,7 @@ def test_without_a_terminal_it_must_be_agreed(
     assert "--yes" in capsys.readouterr().err
 
 
-def test_kafka_that_is_away_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unavailable_kafka_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     """Exit status 1, and no result."""
     assert 1 == command.run(_settings(), ASKED)
     out, err = capsys.readouterr()
@@ -56,7 +56,7 @@ def test_missing_settings_are_named(missing: str) -> None:
 async def test_the_cost_is_stated_before_the_question(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With `--yes` there is no question; anything but yes places no call."""
+    """With `--yes` there is no question; any answer but yes places no call."""
     await command._agree(ASKED, OWN_NUMBER)
     assert "Twilio charges" in capsys.readouterr().err
 
@@ -71,9 +71,9 @@ async def test_the_cost_is_stated_before_the_question(
 
 def test_refusals_say_what_to_do() -> None:
     """Twilio's code and text, and their meaning here."""
-    told = explained(TwilioError(400, 21215, "Account not authorized"))
-    assert "400 21215" in told
-    assert "Geo permissions" in told
+    text = explained(TwilioError(400, 21215, "Account not authorized"))
+    assert "400 21215" in text
+    assert "Geo permissions" in text
     assert "network" in explained(TwilioError(0, None, "no answer"))
 
 

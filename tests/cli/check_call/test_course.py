@@ -1,4 +1,4 @@
-"""The course of a test call: its steps, and that the call is ended whatever happens."""
+"""The course of a test call: its steps, and that the call is always ended."""
 
 import asyncio
 from collections.abc import Callable
@@ -111,7 +111,7 @@ class PollingTap:
 
 def played(prepare: Callable[[Twilio], None]) -> tuple[Twilio, list[str], float]:
     """Play a test call. Return Twilio, the lines that were said, and the duration."""
-    said: list[str] = []
+    lines: list[str] = []
 
     async def run() -> tuple[Twilio, list[str], float]:
         seen = Observations()
@@ -119,11 +119,11 @@ def played(prepare: Callable[[Twilio], None]) -> tuple[Twilio, list[str], float]
         prepare(twilio)
         tap: Any = PollingTap()
         call = CheckCall(
-            twilio.api, cast("Tap", tap), seen, TASK, "wss://x", now=virtual_ms, say=said.append
+            twilio.api, cast("Tap", tap), seen, TASK, "wss://x", now=virtual_ms, say=lines.append
         )
         began = asyncio.get_running_loop().time()
         await call.run(TO, OWN_NUMBER)
-        return twilio, said, asyncio.get_running_loop().time() - began
+        return twilio, lines, asyncio.get_running_loop().time() - began
 
     return virtually(run())
 
@@ -131,7 +131,7 @@ def played(prepare: Callable[[Twilio], None]) -> tuple[Twilio, list[str], float]
 def test_every_request_is_tried_once() -> None:
     """A start while it rings; then the first one, one under the same name, a second and a third
     media stream. The surplus ones are stopped at once, and the first one after the call."""
-    twilio, said, _ = played(lambda _: None)
+    twilio, lines, _ = played(lambda _: None)
     assert [BEFORE_ANSWER, 1, 1, 2, 3] == [generation for generation, _ in twilio.names]
     assert twilio.names[1] == twilio.names[2]
     sids = [f"MZ{n:032x}" for n in (1, 3, 5, 4, 2)]
@@ -142,7 +142,7 @@ def test_every_request_is_tried_once() -> None:
         seen.stop_of_second, seen.stop_after_end, seen.next_page_uri, seen.ended_at,
     )  # fmt: skip
     assert ["the call is answered", "the media stream reached a gateway", "the call is over"] == (
-        said[1:4]
+        lines[1:4]
     )
     assert 0 == twilio.hung_up
 
@@ -154,7 +154,7 @@ def test_a_call_that_is_answered_at_once_shows_no_start_while_ringing() -> None:
 
 
 def test_a_refused_start_is_not_tried_further() -> None:
-    """The call continues to its end: it is no failure of the command."""
+    """The call continues to its end: the command does not fail."""
     twilio, _, _ = played(lambda t: setattr(t, "refusal", TwilioError(400, 20001, "no")))
     assert [BEFORE_ANSWER, 1] == [generation for generation, _ in twilio.names]
     assert (None, None, []) == (twilio.seen.second, twilio.seen.stop_after_end, twilio.stopped)
@@ -162,10 +162,10 @@ def test_a_refused_start_is_not_tried_further() -> None:
 
 
 def test_a_media_stream_that_reaches_no_gateway_ends_the_trial() -> None:
-    """After some seconds. It is stopped after the call all the same."""
-    twilio, said, _ = played(lambda t: setattr(t, "reaches", False))
+    """After some seconds. It is still stopped after the call."""
+    twilio, lines, _ = played(lambda t: setattr(t, "reaches", False))
     assert [BEFORE_ANSWER, 1] == [generation for generation, _ in twilio.names]
-    assert "the media stream reached a gateway" not in said
+    assert "the media stream reached a gateway" not in lines
     assert twilio.seen.stop_after_end is not None
 
 

@@ -1,4 +1,4 @@
-"""What can be heard in batches, however they are cut."""
+"""The sound and silence in batches, however they are cut."""
 
 from hypothesis import given
 from hypothesis import strategies as st

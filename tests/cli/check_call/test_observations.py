@@ -26,7 +26,7 @@ def test_an_answer_as_a_text(answer: Answer, is_success: bool, text: str) -> Non
 
 
 def test_the_first_media_stream_is_that_of_generation_1() -> None:
-    """Others may reach a gateway before it. Without one there is none."""
+    """Others may reach a gateway before it. Without its own socket there is none."""
     (first,) = usual().opened
     earlier = replace(first, stream_sid=OTHER, generation=9)
     assert first is usual(opened=[earlier, first, replace(first, at=9)]).opened_first()

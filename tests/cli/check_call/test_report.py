@@ -22,9 +22,9 @@ def test_a_result_is_shown() -> None:
     assert ["ok", "change-needed"] == [as_json(each)["result"] for each in (good, change)]
     failed = _result(Observations(), call_sid="")
     assert "Failed: no media stream was started." == as_text(failed)
-    told = as_json(failed)
+    document = as_json(failed)
     assert ("failed", None, "no media stream was started") == (
-        told["result"], told["call_sid"], told["problem"],
+        document["result"], document["call_sid"], document["problem"],
     )  # fmt: skip
     row = as_json(good)["assumptions"][0]
     assert {"name": "silence", "status": "holds", "remedy": None}.items() <= row.items()

@@ -9,7 +9,7 @@ from tests.cli.dead_letters.letters import EVENT, letter
 
 
 def test_a_mark_is_of_the_letter_that_lay_there_then() -> None:
-    """A topic that was made anew has other letters at the same offsets."""
+    """A recreated topic has other letters at the same offsets."""
     found = letter(EVENT)
     assert is_of(DeadLetterRetried(3, 14, 900, 5_000, "put-back", 1), found)
     assert not is_of(DeadLetterRetried(3, 14, 901, 5_000, "put-back", 1), found)

@@ -39,7 +39,7 @@ def test_what_can_be_read_now_is_written_as_the_bridge_would(arrived_at: int) ->
 
 
 def test_without_the_header_it_arrived_when_it_was_given_up() -> None:
-    """Letters of before have no arrival time: the bridge gave them up as soon as they came."""
+    """Letters of earlier releases have no arrival time: the bridge rejected them on arrival."""
     found = retried(letter(EVENT))
     assert isinstance(found, LetterRetry)
     event: CtiEvent = decode(found.puts[0].message.value)
@@ -47,7 +47,7 @@ def test_without_the_header_it_arrived_when_it_was_given_up() -> None:
 
 
 @given(st.binary(max_size=40))
-def test_rubbish_stays_and_is_told(rubbish: bytes) -> None:
+def test_rubbish_stays_and_is_reported(rubbish: bytes) -> None:
     """No bytes raise an exception, and a record that is still unreadable gets no new dead
     letter."""
     found = retried(letter(rubbish))

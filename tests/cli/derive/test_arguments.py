@@ -35,7 +35,7 @@ def test_contradictory_arguments_are_refused(arguments: list[str], problem: str)
 
 
 def test_arguments_are_read() -> None:
-    """All roles by default; `beginning` is no time; an action has its own prefix."""
+    """All roles by default; `beginning` is not a time; an action has a prefix of its own."""
     asked = parsed("--to", "a.", "--from", "beginning", "--until", "1790000000009")
     checked(asked, LIVE)
     assert (ROLE_NAMES, None, 1_790_000_000_009) == (asked.roles, asked.since, asked.until)

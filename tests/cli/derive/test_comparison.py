@@ -101,11 +101,11 @@ def test_a_repeated_decision_counts_once() -> None:
 def test_what_an_earlier_release_did_not_write_is_no_difference() -> None:
     """Its calls have no flat fields, its decisions no codes. Of later ones they count; what led to
     a decision never does, because it depends on the order of records."""
-    told = decided(1_000, "record")
-    coded = replace(told, reason_code="monitored-agent-active", reservation_sid="WR1")
+    uncoded = decided(1_000, "record")
+    coded = replace(uncoded, reason_code="monitored-agent-active", reservation_sid="WR1")
     flat = version(queue="sales", customer="+1", agents=("ann",), started_at=NOON, ended_at=NOON)
     bare = replace(flat, queue=None, customer=None, agents=(), started_at=None, ended_at=None)
-    assert 1 == compared(known(bare, told), known(flat, coded)).equal
+    assert 1 == compared(known(bare, uncoded), known(flat, coded)).equal
     other = replace(coded, cause_event_id="EV7")
     assert 1 == compared(known(flat, coded), known(flat, other)).equal
     wrong = known(replace(flat, queue="help"), replace(coded, reservation_sid="WR2"))
@@ -149,7 +149,7 @@ def test_times_of_events_must_be_equal(where: str, live: Any, derived: Any, is_a
 
 
 def test_kinds_leave_out_indexes() -> None:
-    """The summary counts fields, whatever their place."""
+    """The summary counts fields, regardless of their place."""
     assert "contacts.decisions.at" == Difference("contacts.decisions[12].at", 1, 2).kind
     assert "calls.facts.value" == Difference("calls.facts[from].value", 1, 2).kind
     assert "decisions" == Difference("decisions", (), ()).kind

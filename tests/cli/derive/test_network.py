@@ -36,11 +36,12 @@ def network(past: PolicyHistory) -> Network:
 
 
 def fed(derivation: Network, run: Run, first: int = 0) -> None:
-    """Take in the run's events, from the numbered one on."""
+    """Apply the run's events, from the numbered one on."""
     for at, event, arrived_at in run.deliveries[first:]:
         derivation.advance(at)
-        came = record(event, arrived_at)
-        derivation.take(CTI_EVENTS.name, came.task_sid or came.call_sid or "", came, at)
+        delivered = record(event, arrived_at)
+        key = delivered.task_sid or delivered.call_sid or ""
+        derivation.take(CTI_EVENTS.name, key, delivered, at)
 
 
 def derived(run: Run, past: PolicyHistory | None = None) -> tuple[Derived, ...]:
@@ -121,8 +122,8 @@ def test_a_killed_derivation_comes_to_the_same(run: Run, data: st.DataObject) ->
 
 def _lost(run: Run, number: int) -> tuple[str, str, object, int]:
     at, event, arrived_at = run.deliveries[number]
-    came = record(event, arrived_at)
-    return CTI_EVENTS.name, came.task_sid or came.call_sid or "", came, at
+    delivered = record(event, arrived_at)
+    return CTI_EVENTS.name, delivered.task_sid or delivered.call_sid or "", delivered, at
 
 
 @SOME
@@ -159,9 +160,9 @@ def test_nothing_reaches_twilio() -> None:
 def test_live_records_are_those_that_no_chosen_role_makes() -> None:
     """With all roles, decisions and calls come from the derivation; without them, from the live
     topics."""
-    whole = live_records(ALL_ROLES)
-    assert {"cti.events", "stream.events", "recordings"} == set(whole)
-    assert "RecordingDecided" not in whole["stream.events"]
+    records = live_records(ALL_ROLES)
+    assert {"cti.events", "stream.events", "recordings"} == set(records)
+    assert "RecordingDecided" not in records["stream.events"]
     alone = live_records(chosen([Role.CONSOLIDATOR]))
     assert {"calls", "stream.events", "recordings"} == set(alone)
     assert "RecordingDecided" in alone["stream.events"]

@@ -1,4 +1,4 @@
-"""The tracker's states made anew, against the tracker's own core."""
+"""Rebuilt states of the tracker, compared with the tracker's own core."""
 
 from dataclasses import replace
 
@@ -53,9 +53,9 @@ def made(
     published = Published()
     for call, at in tracker.published:
         published.take(KEY, encode(call), at)
-    told = folding.states.get(TASK)
-    found = rebuilt(TASK, told, ahead.states.get(TASK), published.call(TASK), now)
-    return told, found.state, found.doubt
+    committed_state = folding.states.get(TASK)
+    found = rebuilt(TASK, committed_state, ahead.states.get(TASK), published.call(TASK), now)
+    return committed_state, found.state, found.doubt
 
 
 _steps = st.lists(st.integers(0, 3 * 60 * 60 * 1000), min_size=40, max_size=40)
@@ -68,51 +68,51 @@ def test_a_stopped_tracker_has_the_same_state(
 ) -> None:
     """The rebuilt state is the same byte for byte, for all events and times, if every event is
     committed."""
-    tracker, now, came = Tracker(), T0, []
+    tracker, now, arrivals = Tracker(), T0, []
     for event, step in zip(events, steps, strict=False):
         now += step
         if ticking:
             tracker.tick(now)
-        came.append((event, now))
+        arrivals.append((event, now))
         tracker.take(event, now)
     tracker.tick(now)
-    told, state, doubt = made(came, len(came), tracker, now)
+    committed_state, state, doubt = made(arrivals, len(arrivals), tracker, now)
     assert doubt is None
     assert (tracker.state and encode(tracker.state)) == (state and encode(state))
     table = tracker.state and encode(tracker.state)
-    assert TableVerdict.SAME is compared(KEY, table, told, state, now)
+    assert TableVerdict.SAME is compared(KEY, table, committed_state, state, now)
 
 
 @settings(max_examples=examples(80), deadline=None)
 @given(histories(), st.data())
-def test_a_killed_tracker_goes_on_without_going_back(
+def test_a_killed_tracker_continues_without_going_back(
     events: list[CtiEvent], data: st.DataObject
 ) -> None:
-    """The last events were handled and are not committed: the state made anew is that of the latest
-    version, and taking those events in again makes no other version than were published."""
+    """The last events were handled and are not committed: the rebuilt state is that of the latest
+    version, and applying those events again makes no version other than the published ones."""
     committed = data.draw(st.integers(0, len(events)))
     handled = data.draw(st.integers(committed, len(events)))
     tracker = Tracker()
-    came = [(event, T0 + number) for number, event in enumerate(events)]
-    for event, at in came[:handled]:
+    arrivals = [(event, T0 + number) for number, event in enumerate(events)]
+    for event, at in arrivals[:handled]:
         tracker.take(event, at)
     table = None if tracker.state is None else encode(tracker.state)
-    told, state, doubt = made(came, committed, tracker, T0 + len(events))
+    committed_state, state, doubt = made(arrivals, committed, tracker, T0 + len(events))
     assert doubt is None
     assert is_within(tracker.state, state)
-    verdict = compared(KEY, table, told, state, T0 + len(events))
+    verdict = compared(KEY, table, committed_state, state, T0 + len(events))
     assert verdict in (TableVerdict.SAME, TableVerdict.BEHIND)
     again = Tracker()
     again.state = state
-    for event, at in came[committed:]:
+    for event, at in arrivals[committed:]:
         again.take(event, at)
     known = {call.revision for call, _ in tracker.published}
     assert not known & {call.revision for call, _ in again.published}
-    whole = Tracker()
-    for event, at in came:
-        whole.take(event, at)
-    assert is_within(whole.state, again.state)
-    assert is_within(again.state, whole.state)
+    complete = Tracker()
+    for event, at in arrivals:
+        complete.take(event, at)
+    assert is_within(complete.state, again.state)
+    assert is_within(again.state, complete.state)
 
 
 def a_call(*steps: str) -> list[CtiEvent]:
@@ -122,15 +122,15 @@ def a_call(*steps: str) -> list[CtiEvent]:
     return story.events
 
 
-def test_versions_that_are_not_on_calls_are_told_of() -> None:
+def test_versions_that_are_not_on_calls_are_reported() -> None:
     """Expired, or lost: the state is what the events say."""
     tracker = Tracker()
-    came = [(event, T0) for event in a_call("created", "accepted")]
-    for event, at in came:
+    arrivals = [(event, T0) for event in a_call("created", "accepted")]
+    for event, at in arrivals:
         tracker.take(event, at)
     latest = tracker.state
     tracker.published.clear()
-    _, state, doubt = made(came, len(came), tracker, T0)
+    _, state, doubt = made(arrivals, len(arrivals), tracker, T0)
     assert latest == state
     assert doubt is not None
 
@@ -142,21 +142,21 @@ def test_events_and_versions_that_contradict_each_other_are_both_kept() -> None:
     tracker = Tracker()
     for event in events[:3]:
         tracker.take(event, T0)
-    came = [(event, T0) for event in events]
-    _, state, doubt = made(came, len(came), tracker, T0)
+    arrivals = [(event, T0) for event in events]
+    _, state, doubt = made(arrivals, len(arrivals), tracker, T0)
     assert isinstance(state, Call)
     assert (tracker.published[-1][0].revision, "ended") == (
         state.revision,
         state.connections[0].state,
     )
     assert doubt == "its events say more than its versions on calls"
-    _, state, doubt = made(came[:1], 1, tracker, T0)
+    _, state, doubt = made(arrivals[:1], 1, tracker, T0)
     assert isinstance(state, Call)
     assert "active" == state.connections[0].state
     assert doubt == "its versions on calls say more than its events"
 
 
-def test_time_goes_on_while_nobody_runs() -> None:
+def test_time_passes_while_no_tracker_runs() -> None:
     """A call that ended long ago is forgotten, and a day later its mark is too. A call without an
     end waits for the tracker to close it."""
     events = [(event, T0) for event in a_call("created", "accepted", "wrapup")]
@@ -165,9 +165,9 @@ def test_time_goes_on_while_nobody_runs() -> None:
         tracker.take(event, at)
     table = encode(tracker.state)
     later = T0 + FORGOTTEN_AFTER_MS + 60_000
-    told, state, _ = made(events, len(events), tracker, later)
+    committed_state, state, _ = made(events, len(events), tracker, later)
     assert isinstance(state, ForgottenCall)
-    assert TableVerdict.SAME is compared(KEY, table, told, state, later)
+    assert TableVerdict.SAME is compared(KEY, table, committed_state, state, later)
     assert made(events, len(events), tracker, later + MARKED_MS)[1] is None
     going_on = Tracker()
     for event, at in events[:-1]:
@@ -183,14 +183,14 @@ def test_what_is_wrong_in_a_table_is_seen() -> None:
     tracker = Tracker()
     for event, at in events:
         tracker.take(event, at)
-    told, wanted, _ = made(events, len(events), tracker, T0)
+    committed_state, wanted, _ = made(events, len(events), tracker, T0)
     assert isinstance(wanted, Call)
     earlier, (other, _) = tracker.published[0][0], tracker.published[1]
-    assert TableVerdict.MISSING is compared(KEY, None, told, wanted, T0)
-    assert TableVerdict.OTHER is compared(KEY, b"\x00", told, wanted, T0)
-    assert TableVerdict.OTHER is compared(KEY, encode(earlier), told, wanted, T0)
+    assert TableVerdict.MISSING is compared(KEY, None, committed_state, wanted, T0)
+    assert TableVerdict.OTHER is compared(KEY, b"\x00", committed_state, wanted, T0)
+    assert TableVerdict.OTHER is compared(KEY, encode(earlier), committed_state, wanted, T0)
     assert TableVerdict.OTHER is compared(
-        KEY, encode(replace(wanted, revision=1)), told, wanted, T0
+        KEY, encode(replace(wanted, revision=1)), committed_state, wanted, T0
     )
     assert TableVerdict.EXTRA is compared(b"\xff", encode(other), None, None, T0)
     assert TableVerdict.EXTRA is compared(KEY, encode(wanted), None, None, T0)

@@ -62,7 +62,7 @@ def rebuild(
 
 
 def test_complete_recordings_are_made(log: MemoryLog, tmp_path: Path) -> None:
-    """Those without an end are named, and nothing of them is left."""
+    """Recordings without an end are named, and none of their files remain."""
     report, files = rebuild(tmp_path / "made")
     assert (1, 1, []) == (report.made, len(report.running), report.left_out)
     assert "MZ2 of task WT1" in report.running[0]

@@ -85,7 +85,7 @@ async def test_recordings_that_lack_files_are_found(monkeypatch: pytest.MonkeyPa
 
 
 async def test_audio_that_has_expired_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of the recording is on the log up to its checkpoint; later records are not read."""
+    """The log has no record of the recording up to its checkpoint; later records are not read."""
     records = [*[batch(1, sid="MZ9")] * 4, batch(9, sid="MZ1")]
     scene = Scene(monkeypatch, Keeping("MZ1"), *records)
     scene.checkpoints[3] = [unfinished("MZ1")]

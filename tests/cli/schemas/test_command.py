@@ -41,9 +41,9 @@ def test_a_check_needs_no_kafka(
         registry.requests.clear()
         assert 0 == main(["schemas", "check"])
         assert [] == registry.changes
-    told = capsys.readouterr()
-    assert "are as they must be" in told.out
-    assert "the ids are not compared" in told.err
+    output = capsys.readouterr()
+    assert "are as they must be" in output.out
+    assert "the ids are not compared" in output.err
     assert 1 == main(["schemas", "check"])
     assert "does not answer" in capsys.readouterr().err
 

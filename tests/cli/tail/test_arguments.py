@@ -49,7 +49,7 @@ def test_another_topic_is_refused_with_the_names_of_all() -> None:
 
 
 def test_a_role_of_ones_own_brings_its_topics() -> None:
-    """Their records can be decoded then. A module that is no role is wrong usage."""
+    """Their records can then be decoded. A module that is not a role is wrong usage."""
     (counts,) = asked("queue.counts", "--module", "examples.queue_counter").topics
     assert ("queue.counts", ("QueueCount",)) == (counts.name, counts.records)
     assert (CALLS,) == asked("calls", "--module", "examples.queue_counter").topics

@@ -68,7 +68,7 @@ def test_the_status_of_an_error(
     status: int,
     words: str,
 ) -> None:
-    """A reader of the output that has gone is no failure: `head` ends like that."""
+    """If the reader of the output is gone, that is no failure: `head` ends like that."""
     closed: list[bool] = []
     monkeypatch.setattr(command, "close_quietly", lambda: closed.append(True))
     let(monkeypatch, error)

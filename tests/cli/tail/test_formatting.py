@@ -45,12 +45,12 @@ def test_a_line_has_time_place_key_type_and_main_fields() -> None:
 def test_json_has_every_field() -> None:
     """One object a line, with the keys that scripts rely on, in this order."""
     text = as_json(decoded(consumed(encode(DECIDED))))
-    told = json.loads(text)
+    parsed = json.loads(text)
     assert text.endswith(b"\n")
     assert 1 == text.count(b"\n")
-    assert ["topic", "partition", "offset", "timestamp", "key", "type", "value"] == list(told)
-    assert ["stream.events", 3, 17, NOON + 5, TASK, "RecordingDecided"] == list(told.values())[:6]
-    assert {f.name: getattr(DECIDED, f.name) for f in fields(DECIDED)} == told["value"]
+    assert ["topic", "partition", "offset", "timestamp", "key", "type", "value"] == list(parsed)
+    assert ["stream.events", 3, 17, NOON + 5, TASK, "RecordingDecided"] == list(parsed.values())[:6]
+    assert {f.name: getattr(DECIDED, f.name) for f in fields(DECIDED)} == parsed["value"]
 
 
 def test_bytes_are_base64_in_json_and_counted_in_a_line() -> None:
@@ -65,9 +65,9 @@ def test_bytes_are_base64_in_json_and_counted_in_a_line() -> None:
 def test_a_record_that_cannot_be_decoded_is_shown_as_such(value: bytes) -> None:
     """Its bytes are in the JSON, its size and the error in the line."""
     shown = decoded(consumed(value))
-    told = json.loads(as_json(shown))
-    assert (None, value) == (told["type"], base64.b64decode(told["value"]))
-    assert told["error"]
+    parsed = json.loads(as_json(shown))
+    assert (None, value) == (parsed["type"], base64.b64decode(parsed["value"]))
+    assert parsed["error"]
     line = as_line(shown)
     assert ("undecodable", True) == (line.type, line.is_error)
     assert line.detail.endswith(f"{len(value)} bytes")
@@ -76,21 +76,21 @@ def test_a_record_that_cannot_be_decoded_is_shown_as_such(value: bytes) -> None:
 def test_a_tombstone_is_a_deletion() -> None:
     """A record without a value deletes its key from a compacted topic."""
     shown = decoded(consumed(None))
-    told = json.loads(as_json(shown))
-    assert (None, None) == (told["type"], told["value"])
-    assert "error" not in told
+    parsed = json.loads(as_json(shown))
+    assert (None, None) == (parsed["type"], parsed["value"])
+    assert "error" not in parsed
     assert str(as_line(shown)).endswith(f"{TASK}  -  deleted")
 
 
 @settings(max_examples=examples(30))
 @given(record=GENERATED, key=st.none() | st.binary(max_size=12))
 def test_any_record_is_one_line(record: Any, key: bytes | None) -> None:
-    """Whatever a record holds, its line has nothing that a terminal would carry out, and its JSON
-    can be read."""
+    """For any record, the line has nothing that a terminal would execute, and the JSON can be
+    read."""
     shown = decoded(consumed(encode(record), key))
     assert str(as_line(shown)).isprintable()
-    told = json.loads(as_json(shown))
-    assert told["value"].keys() == {field.name for field in fields(record)}
+    parsed = json.loads(as_json(shown))
+    assert parsed["value"].keys() == {field.name for field in fields(record)}
 
 
 @given(value=st.binary(max_size=40))

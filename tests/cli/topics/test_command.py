@@ -155,7 +155,7 @@ def test_a_wrong_number_of_partitions_cannot_be_corrected(
 def test_settings_that_cannot_be_read_are_counted(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The missing permission is named; it is no failure."""
+    """The missing permission is named; the command does not fail."""
     Kafka(monkeypatch).hidden = {"p.calls", "p.media"}
     assert OK == run()
     assert "settings of 2 topics cannot be read: ACL DescribeConfigs" in capsys.readouterr().err

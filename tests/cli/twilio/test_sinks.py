@@ -15,13 +15,13 @@ SIDE = AwsSide(STREAM_ARN, ROLE_ARN, "an-external-id", "arn:aws:iam::17726174396
 
 async def _set_up(rest: TwilioRest, *, is_dry_run: bool = False) -> list[str]:
     """Run the steps. Return the printed lines."""
-    said: list[str] = []
+    lines: list[str] = []
     async with api_of(rest) as api:
         requests = SinkRequests(api)
         sink = existing_sink(await requests.sinks(), SIDE)
         reader = Reader(rest)
-        await Steps(requests, SIDE, reader, said.append, is_dry_run=is_dry_run).run(sink)
-    return said
+        await Steps(requests, SIDE, reader, lines.append, is_dry_run=is_dry_run).run(sink)
+    return lines
 
 
 async def test_sinks_of_others_are_left_alone() -> None:

@@ -140,7 +140,7 @@ def test_the_bare_url_is_an_option():
 
 
 def test_used_tickets_are_forgotten_when_they_are_worth_nothing(tmp_path):
-    """Neither memory nor directory grow for ever."""
+    """Neither memory nor directory grows without limit."""
     clock, used = Clock(), UsedTickets(tmp_path)
     entrance = Entrance([TOKEN], URL, used, ticket_secrets=[TOKEN], clock=clock)
     for number in range(20):
@@ -169,7 +169,7 @@ def test_used_tickets_outlive_a_machine_whose_clock_is_wrong(tmp_path):
 
 
 def test_while_the_log_clock_is_unknown_only_the_time_of_a_ticket_is_not_checked(tmp_path):
-    """A ticket opens one socket all the same, also after the clock became known."""
+    """A ticket still opens only one socket, also after the clock became known."""
     clock = Clock()
     entrance = Entrance([TOKEN], URL, UsedTickets(tmp_path), ticket_secrets=[TOKEN], clock=clock)
     text, foreign = ticket(clock), ticket(clock, 1, token="another token")
@@ -201,7 +201,7 @@ def test_no_handshake_is_refused_because_of_a_machine_s_clock(adapter_s, gateway
 
 
 def _measured(wrong_s):
-    """Return the log's clock after one measurement, in a process whose machine's clock is wrong."""
+    """Return the log's clock after one measurement, on a machine with a wrong clock."""
     estimate, uptime_s = OffsetEstimate(), 1_000.0 + wrong_s
     at = 1_700_000_000.0
     estimate.take(Measurement(uptime_s * 1000, uptime_s * 1000 + 4, round(at * 1000) + 2))

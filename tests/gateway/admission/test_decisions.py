@@ -82,7 +82,7 @@ def test_the_partition_must_be_read_on_as_long_as_something_newer_may_be_unread(
 
 
 def test_old_decisions_are_forgotten():
-    """Those that were renewed last are kept; a stream that is due is ended all the same."""
+    """The most recently renewed ones are kept; a stream that is due is ended nevertheless."""
     decisions: RecordingDecisions[str] = RecordingDecisions(max_tasks=2)
     decisions.opened("s0", "WT0", T0)
     for number in range(3):

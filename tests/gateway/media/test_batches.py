@@ -34,7 +34,7 @@ def test_a_bad_payload_is_counted_and_the_socket_stays():
 
 
 def test_a_batch_bears_the_time_at_which_its_last_frame_came():
-    """Whatever cuts it: time, a frame that no longer fits, the 25th frame, or the end."""
+    """For every cause of a cut: time, a frame that no longer fits, the 25th frame, or the end."""
     protocol = running()
     protocol.receive([media("inbound", "20", bytes(160))], T0 + 1)
     protocol.receive([media("inbound", "40", bytes(160))], T0 + 40)
@@ -114,8 +114,8 @@ def text_of(track, timestamp, payload, kind) -> str:
 @settings(max_examples=examples(60))
 @given(frame_texts, st.sampled_from(["stop", "lost", "violation"]), st.data())
 def test_batches_hold_exactly_the_valid_frames(given_frames, ending, data):
-    """Whatever comes, whenever time is looked at, and however it ends: no frame is missing, none
-    twice, each in its track's order, in batches of half a second at the most."""
+    """For any input, any times of ticks, and any end: no frame is missing, none is there twice,
+    each is in its track's order, in batches of half a second at most."""
     protocol, now = running(), T0
     outputs = []
     for track, timestamp, payload, kind, pause in given_frames:

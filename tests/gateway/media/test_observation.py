@@ -59,17 +59,17 @@ def test_tracks_are_counted():
 
 @given(st.lists(st.booleans(), max_size=30))
 def test_pings_are_sent_in_time_and_their_answers_counted(answers):
-    """A ping a second after the beginning, and then every three; a second sign of life is no second
-    answer."""
+    """A ping a second after the beginning, and then every three seconds; a second sign of life is
+    no second answer."""
     observer, now = StreamObserver(0), FIRST_PING_MS
     assert not observer.wants_ping(now - 1)
-    observer.heard()
+    observer.received_control()
     for is_answered in answers:
         assert observer.wants_ping(now)
         assert not observer.wants_ping(now + PING_EVERY_MS - 1)
         now += PING_EVERY_MS
         for _ in range(2 * is_answered):
-            observer.heard()
+            observer.received_control()
     observed = observer.observed(CLOSED)
     assert (len(answers), sum(answers)) == (observed.pings, observed.pongs)
 

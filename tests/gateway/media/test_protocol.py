@@ -89,7 +89,7 @@ def test_what_is_odd_but_harmless_is_tolerated():
 
 @pytest.mark.parametrize("together", [True, False])
 def test_nothing_comes_out_after_the_close(together):
-    """No batch, and no second close, whatever follows the stop in the same read or later."""
+    """No batch, and no second close, for anything after the stop in the same read or later."""
     protocol = running()
     later = [media("inbound", str(100 + 20 * n), bytes(160)) for n in range(30)]
     texts = [stop(), *later, "{"]

@@ -38,7 +38,7 @@ def no_media(silence: int, **counts: int) -> MediaStreamClosed:
 
 
 def test_a_stream_without_frames_is_pinged_and_closed_if_nothing_answers():
-    """From its start on; the end says why, and it is no violation."""
+    """From its start on; the end states the reason, and is no violation."""
     protocol = running()
     assert [] == ticked(protocol, T0, T0 + 4_900)
     assert [SendPing()] == ticked(protocol, T0 + 5_000, T0 + 9_900)
@@ -60,7 +60,7 @@ def test_a_silent_stream_stays_while_there_are_signs_of_life(sign):
         pings = [o for o in ticked(protocol, start_at, start_at + 5_900) if type(o) is SendPing]
         assert [SendPing()] == pings
         if sign == "pong":
-            protocol.heard(start_at + 5_950)
+            protocol.note_activity(start_at + 5_950)
         else:
             protocol.receive([texts[sign]], start_at + 5_950)
     assert SocketState.RUNNING is protocol.state
@@ -84,9 +84,9 @@ def test_a_ping_does_not_hold_back_audio():
     )
 )
 def test_time_in_which_the_sockets_were_not_read_is_no_silence(steps):
-    """Ticks that are further apart than a second, or a clock that is set: the five seconds until
-    the ping and those after it begin anew, as after every sign of life."""
-    protocol, now, ticked_at, heard_at = running(), T0, T0, T0
+    """After ticks more than a second apart, or after the clock was set, the five seconds until the
+    ping and those after it begin again, as after every sign of life."""
+    protocol, now, ticked_at, active_at = running(), T0, T0, T0
     pinged_at = None
     for kind, pause in [*steps, *[("tick", 500)] * 40]:
         now += pause
@@ -94,15 +94,15 @@ def test_time_in_which_the_sockets_were_not_read_is_no_silence(steps):
             if kind == "frame":
                 protocol.receive([media("inbound", "20", b"\x00" * 160)], now)
             else:
-                protocol.heard(now)
-            heard_at, pinged_at = now, None
+                protocol.note_activity(now)
+            active_at, pinged_at = now, None
             continue
         if not 0 <= now - ticked_at <= 1_000:
-            heard_at, pinged_at = now, None
+            active_at, pinged_at = now, None
         ticked_at = now
         found = {type(output) for output in protocol.tick(now)} - {MediaBatch}
         if pinged_at is None:
-            must_ping = now - heard_at >= 5_000
+            must_ping = now - active_at >= 5_000
             assert ({SendPing} if must_ping else set()) == found
             pinged_at = now if must_ping else None
         else:

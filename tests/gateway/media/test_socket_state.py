@@ -24,7 +24,7 @@ DEEDS: dict[str, Deed] = {
     "violated": lambda socket, now: socket.violated("binary", now),
     "forget": lambda socket, now: socket.forget(),
     "not recorded": lambda socket, now: socket.not_to_be_recorded(now, "excluded"),
-    "heard": lambda socket, now: socket.heard(now),
+    "note_activity": lambda socket, now: socket.note_activity(now),
     "tick": lambda socket, now: socket.tick(now),
 }
 
@@ -33,7 +33,7 @@ DEEDS: dict[str, Deed] = {
     st.lists(st.tuples(st.sampled_from(sorted(DEEDS)), st.sampled_from([0, 500, 5_000, 11_000])))
 )
 def test_each_transition_is_in_the_table(deeds: list[tuple[str, int]]) -> None:
-    """Whatever comes, in whatever order."""
+    """For any calls in any order."""
     socket, now = MediaSocket("gateway-0", 7, ACCOUNT, 0), 0
     assert may_follow(SOCKET_TRANSITIONS, None, socket.state)
     for name, passed in deeds:

@@ -31,15 +31,15 @@ class FakeProducer:
 
     async def send(self, topic, value, *, key, partition):
         tick = codec.decode(value)
-        told = self.answer(tick)
-        if isinstance(told, KafkaTimeoutError):
+        answer = self.answer(tick)
+        if isinstance(answer, KafkaTimeoutError):
             await asyncio.sleep(0.001)
-            raise told
+            raise answer
         self.sent.append(tick.at)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if isinstance(told, Exception):
-            future.set_exception(told)
-        elif told is None:
+        if isinstance(answer, Exception):
+            future.set_exception(answer)
+        elif answer is None:
             future.set_result(None)
         return future
 

@@ -47,7 +47,7 @@ def test_the_other_partitions_get_everything_at_once() -> None:
 @settings(max_examples=examples(20), deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=60), st.integers(0, 60))
 def test_each_partition_s_order_stays(steps: list[tuple[int, int]], elected_at: int) -> None:
-    """Whatever is published when, and whenever leaders come and go."""
+    """For any times of publishing, and for leaders that come and go at any time."""
 
     async def scene() -> None:
         cluster = Cluster()

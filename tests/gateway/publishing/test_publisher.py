@@ -23,11 +23,11 @@ async def test_a_full_buffer_refuses_batches_and_nothing_else():
     async with writing(FakeProducer(lambda _: "later"), limit=40) as publisher:
         size = len(codec.encode(Tick(1_700_000_000_000)))
         room = 40 // size
-        told = [
+        accepted = [
             publisher.publish("t", b"k", Tick(1_700_000_000_000), droppable=True)
             for _ in range(room + 2)
         ]
-        assert [True] * room + [False, False] == told
+        assert [True] * room + [False, False] == accepted
         assert publisher.publish("t", b"k", Tick(1_700_000_000_000))
         assert not await publisher.flushed(0.05)
 
@@ -61,7 +61,7 @@ async def test_what_a_stopped_process_could_not_send_is_sent_by_the_next(tmp_pat
     assert list(range(101)) == producer.sent
 
 
-async def test_a_full_disk_is_a_reason_to_drop_and_is_told(tmp_path):
+async def test_a_full_disk_is_a_reason_to_drop_and_is_reported(tmp_path):
     """Memory takes as much as it can."""
     spills = Spills(tmp_path, 1_000)
     never = FakeProducer(lambda tick: KafkaTimeoutError())

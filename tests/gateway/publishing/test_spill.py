@@ -46,7 +46,7 @@ def read_all(spill: Spill, most: int) -> list[Item]:
     reopened=st.booleans(),
 )
 def test_what_was_written_is_read_in_its_order(chunks, most, file_bytes, reopened):
-    """Whatever the sizes of files and readings, and by the next process too."""
+    """For any sizes of files and reads, and also by the next process."""
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
         patch.setattr(spill_module, "FILE_BYTES", file_bytes)
         spill = Spill(Path(directory), Room(10**9))
@@ -82,15 +82,15 @@ def test_half_an_item_at_the_end_is_passed_over(given_items, cut, most):
         [path] = Path(directory).glob("*.spill")
         path.write_bytes(path.read_bytes()[:-cut])
         spill = Spill(Path(directory), Room(10**9))
-        whole = numbered(given_items, 1)[: spill.left_over]
-        assert len(whole) < len(given_items)
+        complete = numbered(given_items, 1)[: spill.left_over]
+        assert len(complete) < len(given_items)
         later = numbered(given_items, spill.left_over + 1)
         spill.write(later)
-        assert whole + later == read_all(spill, most)
+        assert complete + later == read_all(spill, most)
         spill.close()
 
 
-def test_reading_goes_on_with_what_is_written_meanwhile(tmp_path):
+def test_reading_continues_with_later_items(tmp_path):
     """Files that are no longer needed are removed one by one."""
     room = Room(1_000)
     spill = Spill(tmp_path, room)

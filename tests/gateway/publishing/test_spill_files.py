@@ -60,12 +60,12 @@ def test_items_are_read_in_pieces_of_any_size(items: list[Item], most: int) -> N
 def test_a_changed_byte_ends_the_file(items: list[Item], data: st.DataObject) -> None:
     """The items before it are read, and no other ones."""
     pieces = [written(item) for item in items]
-    whole = bytearray(b"".join(pieces))
-    at = data.draw(st.integers(0, len(whole) - 1))
-    whole[at] ^= data.draw(st.integers(1, 255))
+    content = bytearray(b"".join(pieces))
+    at = data.draw(st.integers(0, len(content) - 1))
+    content[at] ^= data.draw(st.integers(1, 255))
     intact = sum(end <= at for end in accumulate(map(len, pieces)))
     with tempfile.TemporaryDirectory() as directory:
-        file = file_of(directory, bytes(whole))
+        file = file_of(directory, bytes(content))
         assert items[:intact] == items_from(file, 0, 10_000)[0]
 
 

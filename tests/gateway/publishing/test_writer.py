@@ -123,7 +123,7 @@ class PickyProducer:
 
 @pytest.mark.parametrize("by_itself", [True, False])
 @pytest.mark.parametrize("bad", [{4}, {0}, {9}, {3, 4, 8}])
-async def test_a_record_that_kafka_refuses_for_good_is_told_in_its_place(bad, by_itself):
+async def test_a_record_that_kafka_refuses_for_good_is_reported_in_its_place(bad, by_itself):
     """Nothing else is lost, though a whole producer batch is refused for it; and the line goes
     on."""
     log: list[bytes] = []

@@ -14,11 +14,11 @@ def test_plain_texts_are_cut_off_and_the_rest_stays(payloads, short):
     data = b"".join(frames)
     data = data[: len(data) - short] if short < len(data) else data
     found, rest = plain_texts(data, 1_000)
-    whole = 0
-    while len(b"".join(frames[: whole + 1])) <= len(data) and whole < len(frames):
-        whole += 1
-    assert payloads[:whole] == found
-    assert len(b"".join(frames[:whole])) == rest
+    complete = 0
+    while len(b"".join(frames[: complete + 1])) <= len(data) and complete < len(frames):
+        complete += 1
+    assert payloads[:complete] == found
+    assert len(b"".join(frames[:complete])) == rest
 
 
 def test_unmasking_is_done_in_c():

@@ -21,7 +21,7 @@ class Peer:
     """A connection. Its reads return `texts` in turn, then nothing. `ends`: then the end."""
 
     def __init__(self, *texts: bytes, ends: bool = False, error: Exception | None = None) -> None:
-        self.websocket = SimpleNamespace(heard=False, was_binary=False, phase=Phase.OPEN)
+        self.websocket = SimpleNamespace(was_control=False, was_binary=False, phase=Phase.OPEN)
         self.session: Any = None
         self.closing_at: int | None = None
         self.takes_all = True
@@ -75,7 +75,7 @@ class Sessions:
     def __init__(self) -> None:
         self.received: list[bytes] = []
         self.lost_ones: list[tuple[Any, str]] = []
-        self.heard_ones: list[Any] = []
+        self.control_ones: list[Any] = []
         self.answers: dict[bytes, CloseSocket | SendPing] = {}
         self.on_tick: CloseSocket | SendPing | None = None
         self.not_to_be_recorded: dict[Any, CloseSocket] = {}
@@ -90,8 +90,8 @@ class Sessions:
     def received_binary(self, _: Any, __: int) -> CloseSocket:
         return CloseSocket(1008, "binary message")
 
-    def heard(self, session: Any, _: int) -> None:
-        self.heard_ones.append(session)
+    def received_control(self, session: Any, _: int) -> None:
+        self.control_ones.append(session)
 
     def tick(self, _: Any, __: int) -> CloseSocket | SendPing | None:
         return self.on_tick
@@ -137,7 +137,7 @@ def _no_open_sockets() -> None:
 
 
 def test_each_socket_is_read_once_in_a_cycle() -> None:
-    """However many there are, and evenly in time."""
+    """For any number of sockets, and evenly in time."""
 
     async def scene(running: Running) -> None:
         peers = [Peer() for _ in range(10)]
@@ -246,10 +246,10 @@ def test_a_pong_counts_once() -> None:
 
     async def scene(running: Running) -> None:
         peer = Peer(b"x", b"y")
-        peer.websocket.heard = True
+        peer.websocket.was_control = True
         running.let_in(peer)
         await asyncio.sleep(1)
-        assert [peer.session] == running.sessions.heard_ones
+        assert [peer.session] == running.sessions.control_ones
 
     play(scene)
 

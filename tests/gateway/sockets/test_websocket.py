@@ -48,7 +48,7 @@ PIECES = st.sampled_from([REQUEST, b"GET / HTTP/1.1\r\n\r\n", b"\x89\x80abcd", b
 
 @given(st.lists(PIECES | st.binary(max_size=20), max_size=6), st.booleans())
 def test_each_transition_is_in_the_table(pieces: list[bytes], is_refused: bool) -> None:
-    """Whatever bytes come, and whether the request is accepted or not."""
+    """For any bytes, and both if the request is accepted and if it is refused."""
     websocket = WebSocket()
     passed = [None, websocket.phase]
     for piece in pieces:
@@ -114,7 +114,7 @@ def test_messages_come_out_as_they_were(given_steps, places):
 
 @pytest.mark.parametrize("answer", ["pong", "unsolicited pong", "ping", "text", "close"])
 def test_control_frames_are_signs_of_life(answer):
-    """The answer to our ping, and any other ping or pong; a close is none."""
+    """The answer to our ping, and any other ping or pong; not a close."""
     websocket, client = opened()
     websocket.ping()
     [data] = websocket.to_send()
@@ -133,9 +133,9 @@ def test_control_frames_are_signs_of_life(answer):
         }
         send[answer]()
         answers = client.data_to_send()
-    assert not websocket.heard
+    assert not websocket.was_control
     websocket.receive(b"".join(answers))
-    assert (answer not in ("text", "close")) == websocket.heard
+    assert (answer not in ("text", "close")) == websocket.was_control
 
 
 def test_no_ping_follows_a_close():
@@ -192,7 +192,7 @@ def test_64_kb_are_taken():
         b"\x81\x02hi",  # not masked
         b"\xc1\x82\0\0\0\0hi",  # a reserved bit: compressed, say
         b"\x83\x82\0\0\0\0hi",  # no such opcode
-        b"\x80\x82\0\0\0\0hi",  # goes on with what never began
+        b"\x80\x82\0\0\0\0hi",  # continues a message that never began
         b"\x01\x82\0\0\0\0hi\x81\x82\0\0\0\0hi",  # begins anew amid a message
         b"\x09\x80\0\0\0\0",  # a ping in fragments
     ],
@@ -205,7 +205,7 @@ def test_what_breaks_the_protocol_is_1002(data):
     assert 1002 == closing_code(websocket, client)
 
 
-def test_a_binary_message_is_told():
+def test_a_binary_message_is_reported():
     """The layer above decides about binary messages."""
     websocket, client = opened()
     client.send_text(b"before")

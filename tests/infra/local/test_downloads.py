@@ -36,7 +36,8 @@ def _program(directory: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> P
 def test_it_is_found_where_debian_installs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """/usr/sbin is not in the PATH of every user. If there is none, the package is named."""
+    """/usr/sbin is not in the PATH of every user. If the program is missing, the package is
+    named."""
     program = _program(tmp_path / "sbin", "exit 0", monkeypatch)
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr(haproxy, "_SYSTEM_PROGRAMS", str(tmp_path / "sbin"))

@@ -71,7 +71,7 @@ def test_only_addresses_change(gateways: list[GatewayAddress], path: str) -> Non
 
 
 def test_its_own_addresses_change_nothing() -> None:
-    """The deployed file is what is made with the addresses that it has."""
+    """The deployed file is the generated one for the same addresses."""
     own = Addresses(
         ":443", "127.0.0.1:8404", "/run/haproxy/admin.sock",
         [GatewayAddress("127.0.0.1:9000", 9100), GatewayAddress("127.0.0.1:9001", 9101)],

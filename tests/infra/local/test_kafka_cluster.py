@@ -20,7 +20,7 @@ def test_a_directory_has_one_broker_unless_more_are_asked_for(tmp_path: Path) ->
 
 
 def test_a_cluster_keeps_its_size_and_id(tmp_path: Path) -> None:
-    """A second start without the option continues with what the directory has."""
+    """A second start without the option continues with the brokers in the directory."""
     first = local_cluster(tmp_path, ports(3), 3)
     assert broker_count(tmp_path) == broker_count(tmp_path, 3) == 3
     again = local_cluster(tmp_path, ports(3), 3)

@@ -48,14 +48,14 @@ async def test_a_process_that_takes_its_time_is_urged(
     tmp_path: Path, urge_seconds: float | None, ends_at: int, killed: bool
 ) -> None:
     """One that waits for its calls gets a second SIGTERM; without that it is killed in the end."""
-    said: list[str] = []
+    lines: list[str] = []
     command = (sys.executable, "-c", _COUNTING, str(ends_at))
     child = Child(
         Program("gateway", 0, command, dict(os.environ)),
         tmp_path,
         stop_seconds=2.0 if killed else 60.0,
         changed=lambda: None,
-        say=said.append,
+        say=lines.append,
         urge_seconds=urge_seconds,
     )
     stop = asyncio.Event()
@@ -65,5 +65,5 @@ async def test_a_process_that_takes_its_time_is_urged(
     stop.set()
     async with asyncio.timeout(50):
         await running
-    assert killed == any("killed" in line for line in said)
+    assert killed == any("killed" in line for line in lines)
     assert (1 if killed else ends_at) == child.log_tail().count("signal")

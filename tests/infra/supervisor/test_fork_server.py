@@ -27,15 +27,15 @@ def hanging() -> Iterator[dict[str, str]]:
         }
 
 
-def told(pid: int, what: str) -> str:
+def proc_file(pid: int, name: str) -> str:
     """Return the kernel's information about a process."""
-    return Path(f"/proc/{pid}/{what}").read_text()
+    return Path(f"/proc/{pid}/{name}").read_text()
 
 
 async def until_it_runs(pid: int) -> None:
     """Until it has become the role: its name is set last but one."""
     async with asyncio.timeout(SECONDS):
-        while told(pid, "comm") != "tracker-7\n":  # noqa: ASYNC110 - of another process
+        while proc_file(pid, "comm") != "tracker-7\n":  # noqa: ASYNC110 - of another process
             await asyncio.sleep(0.01)
 
 
@@ -50,7 +50,7 @@ async def test_it_has_its_own_environment_log_and_exit_status(tmp_path, hanging,
     assert "FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS" in log.read_text()
 
 
-async def test_its_death_is_told(tmp_path, hanging):
+async def test_its_death_is_reported(tmp_path, hanging):
     """By which signal it ended; it leads a session of its own."""
     process = ROLES.fork("tracker", "tracker-7", hanging, tmp_path / "log")
     await until_it_runs(process.pid)
@@ -65,14 +65,14 @@ async def test_a_server_that_dies_takes_its_roles_along_and_is_replaced(tmp_path
     """All forked processes end with the server, and the next start works."""
     process = ROLES.fork("tracker", "tracker-7", hanging, tmp_path / "log")
     await until_it_runs(process.pid)
-    server = int(told(process.pid, "stat").rpartition(")")[2].split()[1])
+    server = int(proc_file(process.pid, "stat").rpartition(")")[2].split()[1])
     os.kill(server, signal.SIGKILL)
     async with asyncio.timeout(SECONDS):
         assert 0 != await process.wait()
         assert 2 == await ROLES.fork("tracker", "tracker-7", {}, tmp_path / "log").wait()
 
 
-def test_nothing_outlives_who_started_it(tmp_path, hanging):
+def test_a_process_ends_with_the_one_that_started_it(tmp_path, hanging):
     """Killed by SIGKILL, it takes server and roles along: the last writer of their log is gone."""
     log = tmp_path / "log"
     os.mkfifo(log)
@@ -92,6 +92,6 @@ def test_nothing_outlives_who_started_it(tmp_path, hanging):
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         assert int(parent.stdout.readline())
-        with log.open() as said:
+        with log.open() as reader:
             parent.send_signal(signal.SIGKILL)
-            said.read()  # returns at the end of file: when the last writer is gone
+            reader.read()  # returns at the end of file: when the last writer is gone

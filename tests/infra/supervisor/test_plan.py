@@ -50,13 +50,14 @@ def test_each_process_has_its_own_name_and_address(counts: dict[Role, int]) -> N
 def test_endpoints_name_every_process(counts: dict[Role, int]) -> None:
     """endpoints.json holds what the contract says, as JSON, a dead process without a pid."""
     made = plan(processes=counts, lake_url="file:///lake")
-    told = made.endpoints(7, [(p, None) for p in made.programs(FORKED)])
-    assert told == json.loads(json.dumps(told))
+    endpoints = made.endpoints(7, [(p, None) for p in made.programs(FORKED)])
+    assert endpoints == json.loads(json.dumps(endpoints))
     assert (7, "token", "us-east-1", "flex-events") == (
-        told["pid"], told["console_token"], told["kinesis_region"], told["kinesis_stream"],
+        endpoints["pid"], endpoints["console_token"],
+        endpoints["kinesis_region"], endpoints["kinesis_stream"],
     )  # fmt: skip
-    assert set(Role) == set(told["roles"])
-    assert told["console"].removeprefix("http://") != told["roles"]["console"][0]["http"]
+    assert set(Role) == set(endpoints["roles"])
+    assert endpoints["console"].removeprefix("http://") != endpoints["roles"]["console"][0]["http"]
 
 
 def test_the_console_shows_its_health_on_a_port_of_its_own() -> None:
@@ -73,8 +74,8 @@ def test_the_console_shows_its_health_on_a_port_of_its_own() -> None:
 
 
 def test_a_lander_runs_only_with_a_lake() -> None:
-    """Without FLEXCAPTURE_LAKE_URL there is none, however many are asked for; with it there is one,
-    which gets the setting."""
+    """Without FLEXCAPTURE_LAKE_URL there is none, regardless of the requested number; with it there
+    is one, which gets the setting."""
     for settings in ({}, {"processes": {Role.LANDER: 2}}):
         assert Role.LANDER not in {p.role for p in plan(**settings).programs(FORKED)}
     made = plan({**HOME, "FLEXCAPTURE_LAKE_URL": "s3://lake/x"}, lake_url="s3://lake/x")
@@ -159,18 +160,18 @@ def test_wildcards_are_reached_on_loopback(listen: str, expected: str) -> None:
 @given(st.integers(1, 64))
 def test_behind_a_load_balancer_each_gateway_has_a_port(count: int) -> None:
     """Twilio is given the load balancer's address; each gateway listens on a port of its own, and
-    tells the load balancer by its health check that it stops."""
+    its health check shows the load balancer that it stops."""
     made = plan(load_balancer=True, processes={Role.GATEWAY: count})
-    told = made.endpoints(1, [])
+    endpoints = made.endpoints(1, [])
     addresses = made.load_balancer_addresses()
-    assert f"ws://{addresses.media}/media" == told["gateway"]
+    assert f"ws://{addresses.media}/media" == endpoints["gateway"]
     assert ("/media", count) == (addresses.path, len(addresses.gateways))
     for number, gateway in enumerate(addresses.gateways):
         environment = environment_of(made, f"gateway-{number}")
         assert gateway.media == environment["FLEXCAPTURE_GATEWAY_LISTEN"]
         http = f"127.0.0.1:{gateway.health_port}"
         assert http == environment["FLEXCAPTURE_HTTP_LISTEN"]
-        assert told["gateway"] == environment["FLEXCAPTURE_GATEWAY_PUBLIC_URL"]
+        assert endpoints["gateway"] == environment["FLEXCAPTURE_GATEWAY_PUBLIC_URL"]
         assert "false" == environment["FLEXCAPTURE_GATEWAY_REUSE_PORT"]
     used = [gateway.media for gateway in addresses.gateways] + [addresses.media, addresses.health]
     assert len(set(used)) == count + 2

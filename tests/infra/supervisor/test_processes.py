@@ -29,7 +29,7 @@ def test_a_tied_process_dies_with_its_parent() -> None:
 
 
 def test_a_tied_process_of_another_parent_ends_at_once() -> None:
-    """A process whose parent died before the kernel was notified ends without running the
+    """If the parent dies before the kernel is notified, the process ends without running the
     command."""
     command = tied(["echo", "ran"])
     parent = command.index(str(os.getpid()))

@@ -45,7 +45,7 @@ def outside(
     monkeypatch.setattr(schema_ids, "_RETRY_S", 0)
 
 
-def away() -> None:
+def unavailable() -> None:
     """A registry that does not answer."""
     raise RegistryAway("it does not answer")
 
@@ -54,31 +54,31 @@ async def test_a_registry_that_is_away_is_not_needed_for_known_ids(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """`up` starts, and warns."""
-    outside(monkeypatch, away, known=True)
-    said: list[str] = []
-    await use_ids(WITH_REGISTRY, said.append)
-    assert ["warning: it does not answer; the ids that it gave before are used"] == said
+    outside(monkeypatch, unavailable, known=True)
+    lines: list[str] = []
+    await use_ids(WITH_REGISTRY, lines.append)
+    assert ["warning: it does not answer; the ids that it gave before are used"] == lines
 
 
 async def test_up_waits_for_a_registry_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     """With unknown ids it waits and says so; at last it gives up."""
-    attempts = iter([away, away, lambda: None])
+    attempts = iter([unavailable, unavailable, lambda: None])
 
     def next_attempt() -> None:
         return next(attempts)()
 
     outside(monkeypatch, next_attempt, known=False)
-    said: list[str] = []
-    await use_ids(WITH_REGISTRY, said.append)
-    assert ["waiting: it does not answer"] * 2 == said
+    lines: list[str] = []
+    await use_ids(WITH_REGISTRY, lines.append)
+    assert ["waiting: it does not answer"] * 2 == lines
     monkeypatch.setattr(schema_ids, "WAIT_S", -1)
-    outside(monkeypatch, away, known=False)
+    outside(monkeypatch, unavailable, known=False)
     with pytest.raises(RegistryAway):
-        await use_ids(WITH_REGISTRY, said.append)
+        await use_ids(WITH_REGISTRY, lines.append)
 
 
 async def test_a_refusal_ends_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waiting does not help, whatever ids are known."""
+    """Waiting does not help, with any known ids."""
 
     def refuse() -> None:
         raise RegistryError("read-only")
@@ -93,7 +93,7 @@ async def test_without_a_registry_the_fixed_ids_hold(
     monkeypatch: pytest.MonkeyPatch, had_registry: bool
 ) -> None:
     """It is said if a registry's held before."""
-    outside(monkeypatch, away, known=False, had_registry=had_registry)
-    said: list[str] = []
-    await use_ids(Settings(), said.append)
-    assert had_registry is bool(said)
+    outside(monkeypatch, unavailable, known=False, had_registry=had_registry)
+    lines: list[str] = []
+    await use_ids(Settings(), lines.append)
+    assert had_registry is bool(lines)

@@ -14,18 +14,18 @@ from pipeline.runtime.settings import Role, Settings, SettingsError
 from tests.virtual_time import virtually
 
 
-def made(said: list[str], settings: Settings | None = None) -> Any:
+def made(lines: list[str], settings: Settings | None = None) -> Any:
     """A supervisor that has started nothing."""
     one: Any = object.__new__(Supervisor)
     one._plan = SimpleNamespace(settings=settings or Settings(), bootstrap_servers="kafka:9092")
-    one._say = said.append
+    one._say = lines.append
     return one
 
 
 def test_an_external_kafka_is_waited_for_with_one_line_a_minute(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """However long it is away: five minutes here."""
+    """For any length of the outage: five minutes here."""
     answers = iter([*[KafkaConnectionError("Kafka does not answer")] * 1_500, None])
 
     async def ensure(*_: object) -> None:
@@ -33,10 +33,10 @@ def test_an_external_kafka_is_waited_for_with_one_line_a_minute(
             raise error
 
     monkeypatch.setattr(supervisor, "ensure_topics", ensure)
-    said: list[str] = []
-    assert virtually(made(said)._outside_topics_made()) is None
-    assert 5 <= len(said) <= 6
-    assert {"waiting for Kafka at kafka:9092: Kafka does not answer"} == {*said}
+    lines: list[str] = []
+    assert virtually(made(lines)._outside_topics_made()) is None
+    assert 5 <= len(lines) <= 6
+    assert {"waiting for Kafka at kafka:9092: Kafka does not answer"} == {*lines}
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,9 @@ def test_the_line_gives_the_reason_of_each_error(
             raise failure
 
     monkeypatch.setattr(supervisor, "ensure_topics", ensure)
-    said: list[str] = []
-    virtually(made(said)._outside_topics_made())
-    assert [f"waiting for Kafka at kafka:9092: {reason}"] == said
+    lines: list[str] = []
+    virtually(made(lines)._outside_topics_made())
+    assert [f"waiting for Kafka at kafka:9092: {reason}"] == lines
 
 
 def test_a_wrong_external_kafka_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +75,7 @@ def test_a_wrong_external_kafka_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("role", [Role.RETRIEVER, Role.TWILIO_ADAPTER, Role.GATEWAY])
 def test_a_role_without_credentials_does_not_keep_up_from_being_ready(role: Role) -> None:
-    """It says what it lacks, and the others work."""
+    """It names the missing settings, and the others work."""
     program = SimpleNamespace(role=role)
     assert made([], Settings(recovery=Recovery.ALL))._lacks_credentials(program)
     complete = Settings(twilio_account_sid="AC" + "1" * 32, twilio_auth_token="t" * 32)

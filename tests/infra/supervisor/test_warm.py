@@ -68,7 +68,7 @@ async def test_partitions_and_both_coordinators_are_used(monkeypatch: pytest.Mon
 async def test_a_broker_that_is_not_usable_in_time_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The reader is closed all the same."""
+    """The reader is closed nevertheless."""
     noted = steps(monkeypatch, KafkaTimeoutError())
     with pytest.raises(KafkaTimeoutError):
         await all_usable(Settings())

@@ -141,13 +141,13 @@ class Story:
 
     def participant(self, step: str, at: int, leg: str, **parameters: Any) -> "Story":
         """A conference participant's callback: times to the second."""
-        said = {"StatusCallbackEvent": f"participant-{step}", "CallSid": leg, **parameters}
-        return self._callback("status-callback.conference.participant.updated", at, said)
+        fields = {"StatusCallbackEvent": f"participant-{step}", "CallSid": leg, **parameters}
+        return self._callback("status-callback.conference.participant.updated", at, fields)
 
     def conference_end(self, at: int) -> "Story":
         """The conference ended."""
-        said = {"StatusCallbackEvent": "conference-end"}
-        return self._callback("status-callback.conference.updated", at, said)
+        fields = {"StatusCallbackEvent": "conference-end"}
+        return self._callback("status-callback.conference.updated", at, fields)
 
     def call_status(self, step: str, at: int, leg: str, **parameters: Any) -> "Story":
         """A call's status callback that names its task."""
@@ -155,17 +155,17 @@ class Story:
 
     def stream_status(self, step: str, at: int, stream: str, leg: str, **more: Any) -> "Story":
         """A media stream's status callback: it names its leg and no task."""
-        said = {"StreamSid": stream, "StreamName": "n", "StreamEvent": f"stream-{step}", **more}
+        fields = {"StreamSid": stream, "StreamName": "n", "StreamEvent": f"stream-{step}", **more}
         name = "status-callback.stream.updated"
-        return self._callback(name, at, {"FriendlyName": None, "CallSid": leg, **said})
+        return self._callback(name, at, {"FriendlyName": None, "CallSid": leg, **fields})
 
-    def _callback(self, name: str, at: int, said: dict[str, Any]) -> "Story":
+    def _callback(self, name: str, at: int, fields: dict[str, Any]) -> "Story":
         parameters = {
             "FriendlyName": self.task_sid,
             "ConferenceSid": CONFERENCE,
             "Timestamp": rfc2822(self.t0 + at),
             "SequenceNumber": str(len(self.events)),
-            **said,
+            **fields,
         }
         data = {"request": {"method": "POST", "parameters": parameters}}
         self._add(f"com.twilio.voice.{name}", data, at, time="odd")

@@ -32,9 +32,9 @@ def folded(events: list[CtiEvent], *fetched: LegFetched) -> Call:
         call = outcome.call if isinstance(outcome, Folded) else call
     assert call is not None
     for each in fetched:
-        heard = apply_fetched(call, each, T0)
-        assert isinstance(heard.state, Call)
-        call = heard.state
+        applied = apply_fetched(call, each, T0)
+        assert isinstance(applied.state, Call)
+        call = applied.state
     return call
 
 

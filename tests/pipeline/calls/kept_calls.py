@@ -16,7 +16,7 @@ HOUR = 3_600_000
 
 
 def kept(events: list[CtiEvent], state: Kept | None = None, now: int = 0) -> Kept | None:
-    """What is kept after these events, which came when Kinesis had them, or at `now`."""
+    """Return the state after these events. They arrive at their Kinesis times, or at `now`."""
     for event in events:
         found = apply_event(state, event, now or event.arrived_at)
         if isinstance(found, Applied):

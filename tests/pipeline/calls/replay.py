@@ -75,8 +75,8 @@ class Product:
         self._waiting: list[CtiEvent] = []
 
     def deliver(self, now: int, event: dict[str, Any], arrived_at: int) -> None:
-        """An event comes; one that names no task waits until its leg is known. What waited for this
-        one comes at the same moment: what is decided in the milliseconds in between is not told."""
+        """Deliver an event; one that names no task waits until its leg is known. Events that waited
+        for this one are delivered at the same moment: decisions between them are not compared."""
         self._waiting.append(record(event, arrived_at))
         before = self.call
         while ready := [e for e in self._waiting if e.task_sid or e.call_sid in self._legs]:
@@ -87,12 +87,12 @@ class Product:
             following = manager.on_record(
                 self._task_sid, self.streams, self.call, self._history, now
             )
-            self._hear(following)
+            self._apply(following)
 
     def pass_time(self, now: int) -> None:
         """A tick."""
         if self.streams is not None:
-            self._hear(manager.on_tick(self.streams, self._history, now))
+            self._apply(manager.on_tick(self.streams, self._history, now))
 
     @property
     def seen(self) -> CallView | None:
@@ -105,13 +105,13 @@ class Product:
             return None
         return decide(view(self.call), self._history, now, self.streams.alone_since)
 
-    def _fold(self, came: CtiEvent) -> None:
-        outcome = fold(self.call, replace(came, task_sid=self._task_sid))
+    def _fold(self, event: CtiEvent) -> None:
+        outcome = fold(self.call, replace(event, task_sid=self._task_sid))
         if isinstance(outcome, Folded):
             self._legs |= {alias.call_sid for alias in learned(self.call, outcome.call)}
             self.call = outcome.call
 
-    def _hear(self, following: manager.Next) -> None:
+    def _apply(self, following: manager.Next) -> None:
         self.streams = following.state
         self.decisions += [
             (t.at, t.decision) for t in following.outputs if isinstance(t, RecordingDecided)

@@ -15,8 +15,8 @@ def added(event: CtiEvent, at: int) -> CtiEvent:
 
 
 def story() -> list[CtiEvent]:
-    told = inbound().reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
-    return list(told.events)
+    accepted = inbound().reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
+    return list(accepted.events)
 
 
 def test_an_added_event_opens_a_call_that_is_not_known() -> None:
@@ -24,10 +24,10 @@ def test_an_added_event_opens_a_call_that_is_not_known() -> None:
     accepted = story()[-1]
     at = T0 + 9 * DAY
     assert isinstance(apply_event(None, replace(accepted, arrived_at=at), at), TooLate)
-    heard = apply_event(None, added(accepted, at), at)
-    assert isinstance(heard, Applied)
-    assert isinstance(heard.news, Call)
-    assert {ADDED: at} == {k: v for k, v in heard.news.milestones.items() if k == ADDED}
+    applied = apply_event(None, added(accepted, at), at)
+    assert isinstance(applied, Applied)
+    assert isinstance(applied.news, Call)
+    assert {ADDED: at} == {k: v for k, v in applied.news.milestones.items() if k == ADDED}
 
 
 def test_an_added_event_brings_a_forgotten_call_back() -> None:
@@ -36,9 +36,9 @@ def test_an_added_event_brings_a_forgotten_call_back() -> None:
     mark = ForgottenCall(TASK, T0 + 30_000, at - 1)
     accepted = story()[-1]
     assert isinstance(apply_event(mark, replace(accepted, arrived_at=at), at), TooLate)
-    heard = apply_event(mark, added(accepted, at), at)
-    assert isinstance(heard, Applied)
-    assert isinstance(heard.state, Call)
+    applied = apply_event(mark, added(accepted, at), at)
+    assert isinstance(applied, Applied)
+    assert isinstance(applied.state, Call)
 
 
 def test_an_event_from_kinesis_is_not_added() -> None:
@@ -56,9 +56,9 @@ def test_order_and_repetition_of_added_events_do_not_matter() -> None:
     for order in (events, list(reversed(events)), [*events, *events]):
         state: object = None
         for event in order:
-            heard = apply_event(state, event, T0 + DAY)  # type: ignore[arg-type]
-            assert isinstance(heard, Applied)
-            state = heard.state
+            applied = apply_event(state, event, T0 + DAY)  # type: ignore[arg-type]
+            assert isinstance(applied, Applied)
+            state = applied.state
         assert isinstance(state, Call)
         results.append(replace(state, revision=0, cause_event_id="", cause_type="", cause_at=0))
     assert results[0] == results[1] == results[2]

@@ -38,8 +38,8 @@ def test_any_order_and_repetition_gives_the_models_call(scene: Scene, data: st.D
 @SOME
 @given(runs())
 def test_each_decision_is_the_models(run: Run) -> None:
-    """After each event, and whenever time changes something, call and decision are the model's,
-    given what is known by then; and what is published is what the model publishes."""
+    """After each event, and whenever time changes something, call and decision are the model's for
+    the events known by then; and the published decisions are the model's too."""
     found = timeline(run.deliveries, TASK, run.versions)
     product, coming = Product(TASK, run.versions), list(run.deliveries)
     for moment in found:
@@ -55,7 +55,7 @@ def test_each_decision_is_the_models(run: Run) -> None:
 @SOME
 @given(calls(), list_versions())
 def test_the_contact_is_the_models(scene: Scene, versions: tuple[ListVersion, ...]) -> None:
-    """Times, parties, sessions with who of them was monitored, state and outcome."""
+    """Times, parties, sessions with their monitored agents, state and outcome."""
     product = Product(TASK, versions)
     for event, arrived_at in scene.known:
         product.deliver(arrived_at, event, arrived_at)
@@ -91,8 +91,8 @@ def test_the_contact_is_the_models(scene: Scene, versions: tuple[ListVersion, ..
 @FEW
 @given(runs())
 def test_a_supervisor_neither_starts_nor_keeps_a_recording(run: Run) -> None:
-    """Without those who listen in, the product decides the same, at the same moments (a new version
-    of the list is noticed with the next event, or the tick of a moment at which nothing came)."""
+    """Without listening supervisors, the product decides the same, at the same moments (a new
+    version of the list is noticed with the next event, or at the next tick without an event)."""
     with_them, without = (Product(TASK, run.versions) for _ in range(2))
     for at, event, arrived_at in run.deliveries:
         with_them.deliver(at, event, arrived_at)
@@ -107,20 +107,20 @@ def test_a_supervisor_neither_starts_nor_keeps_a_recording(run: Run) -> None:
 @FEW
 @given(runs())
 def test_what_must_never_be_recorded_is_not(run: Run) -> None:
-    """Not internal calls, nor any without a monitored agent on it at some time; and with what is
-    known of the whole story, no recording goes on past its last monitored agent but for a transfer
-    to another."""
+    """Internal calls, and calls that never have a monitored agent, are not recorded. Once all
+    events are known, no recording continues after the last monitored agent left, except during a
+    transfer to another."""
     product = Product(TASK, run.versions)
     for delivery in run.deliveries:
         product.deliver(*delivery)
-    whole = story([(event, at) for _, event, at in run.deliveries], TASK)
+    final = story([(event, at) for _, event, at in run.deliveries], TASK)
     recorded = any(word == "record" for _, word in product.decisions)
 
-    if whole is None or not any(was_monitored(run.versions, s, LATER) for s in whole.sessions):
+    if final is None or not any(was_monitored(run.versions, s, LATER) for s in final.sessions):
         assert not recorded
-    if whole is not None and whole.direction == "internal":
+    if final is not None and final.direction == "internal":
         assert not recorded
-    if whole is not None and whole.state == "ended" and run.deliveries:
+    if final is not None and final.state == "ended" and run.deliveries:
         decision = product.decision(LATER)
         assert decision is not None
         assert not decision.record

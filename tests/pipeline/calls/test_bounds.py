@@ -51,8 +51,8 @@ def _bare(call: Call) -> Call:
 
 @st.composite
 def offers(draw: st.DrawFn) -> list[CtiEvent]:
-    """A task that is offered to many, and what became of each offer: nothing yet, an end, or an
-    acceptance. Each step happens once, and every event tells the worker's attributes."""
+    """A task that is offered to many, and the result of each offer: none yet, an end, or an
+    acceptance. Each step happens once, and every event has the worker's attributes."""
     story = inbound()
     for number in range(draw(st.integers(1, 7))):
         name, at = f"agent{number}", draw(st.integers(1, 40)) * 250
@@ -98,8 +98,8 @@ def test_merging_bounded_calls_is_commutative_associative_and_idempotent(
         assert _bare(merge(a, b)) == _bare(merge(b, a))
         assert _bare(merge(merge(a, b), c)) == _bare(merge(a, merge(b, c)))
         assert _bare(merge(a, a)) == _bare(a)
-        whole = _folded([event for part in parts for event in part])
-        assert _bare(merge(merge(a, b), c)) == _bare(replace(whole, latest_arrival_at=max(
+        complete = _folded([event for part in parts for event in part])
+        assert _bare(merge(merge(a, b), c)) == _bare(replace(complete, latest_arrival_at=max(
             call.latest_arrival_at for call in (a, b, c)
         )))  # fmt: skip
 
@@ -109,22 +109,22 @@ def test_merging_bounded_calls_is_commutative_associative_and_idempotent(
 def test_the_greatest_offers_are_kept_and_every_acceptance(
     events: list[CtiEvent], most: int
 ) -> None:
-    """Of the creations the latest, by time and SID; whoever accepted or was cancelled stays; the
-    call says whether there were more."""
-    whole = _folded(events)
+    """Only the latest created reservations, by time and SID; accepted and cancelled ones stay; the
+    call states whether there were more."""
+    call = _folded(events)
     with _at_most(most):
         kept = _folded(events)
     created = sorted(
-        (r.milestones["created"], r.sid) for r in whole.reservations if "created" in r.milestones
+        (r.milestones["created"], r.sid) for r in call.reservations if "created" in r.milestones
     )
     assert created[-most:] == sorted(
         (r.milestones["created"], r.sid) for r in kept.reservations if "created" in r.milestones
     )
-    for reservation in whole.reservations:
+    for reservation in call.reservations:
         always = {"accepted", "wrapup", "canceled"} & reservation.milestones.keys()
         found = [r.milestones for r in kept.reservations if r.sid == reservation.sid]
         assert not always or always <= found[0].keys()
-    milestones = sum(len(r.milestones) for r in whole.reservations)
+    milestones = sum(len(r.milestones) for r in call.reservations)
     assert kept.more_offers == (sum(len(r.milestones) for r in kept.reservations) < milestones)
 
 

@@ -23,10 +23,10 @@ CALL = {"direction": "inbound", "call_sid": CUSTOMER_LEG, "from": "+1555"}
 
 def story(channel: str | None, attributes: dict[str, Any]) -> Story:
     """An agent accepts a task."""
-    told = {"task_channel_unique_name": channel, "task_attributes": attributes}
+    fields = {"task_channel_unique_name": channel, "task_attributes": attributes}
     found = Story()
     for at, step in enumerate(("created", "accepted")):
-        found.reservation(step, at * 1_000, "ann", **told)
+        found.reservation(step, at * 1_000, "ann", **fields)
     return found
 
 

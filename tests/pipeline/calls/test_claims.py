@@ -136,7 +136,7 @@ def test_a_leg_named_later_is_sure_once_its_ends_show_it() -> None:
 
 
 def test_of_several_legs_named_later_the_one_in_the_conference_is_the_customers() -> None:
-    """An agent who names a foreign leg before Flex names the real one changes nothing."""
+    """If an agent names a foreign leg before Flex names the real one, nothing changes."""
     story = outbound().reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
     rewritten(story, 3_000, conference={"participants": {"customer": FOREIGN}})
     rewritten(story, 5_000, conference={"participants": {"customer": CUSTOMER_LEG, "worker": OWN}})
@@ -188,12 +188,13 @@ _FACTS = st.builds(
 
 @settings(max_examples=examples(300), deadline=None)
 @given(st.lists(_FACTS, max_size=40), st.data())
-def test_any_order_keeps_the_same_values(told: list[Fact], data: st.DataObject) -> None:
+def test_any_order_keeps_the_same_values(facts: list[Fact], data: st.DataObject) -> None:
     """The first value holds, the earliest others are kept, whatever the order and repetition."""
-    again = data.draw(st.permutations(told)) + data.draw(st.lists(st.sampled_from(told or [None])))  # type: ignore[list-item]
+    repeated = data.draw(st.lists(st.sampled_from(facts or [None])))  # type: ignore[list-item]
+    again = data.draw(st.permutations(facts)) + repeated
     one: dict[str, Fact] = {}
     two: dict[str, Fact] = {}
-    for fact in told:
+    for fact in facts:
         put_claim(one, "direction", fact)
     for fact in again:
         if fact is not None:
@@ -201,7 +202,7 @@ def test_any_order_keeps_the_same_values(told: list[Fact], data: st.DataObject) 
 
     assert one == two
     assert len(one) <= MAX_CLAIMS
-    first = min(told, key=lambda f: (f.version, f.at, f.event_id, f.value), default=None)
+    first = min(facts, key=lambda f: (f.version, f.at, f.event_id, f.value), default=None)
     assert one.get("direction") == first
 
 

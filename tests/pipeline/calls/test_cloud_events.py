@@ -64,7 +64,7 @@ def test_a_callback_of_a_media_stream_is_keyed_by_its_call() -> None:
 
 
 def test_voice_insights_are_keyed_by_their_call() -> None:
-    """They name it without a callback's parameters; what is no call SID names none."""
+    """They name it without a callback's parameters; an invalid call SID names none."""
     summary = "com.twilio.voice.insights.call-summary.complete"
     events = [
         element

@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.calls.aliases import MAX_LISTED, learned, listed_at, taught
+from pipeline.calls.aliases import MAX_LISTED, add_alias, learned, listed_at
 from pipeline.calls.contested import Contested, conference_signs, contested_legs
 from pipeline.calls.lifetime import apply_contested
 from pipeline.calls.merge import merge
@@ -63,12 +63,12 @@ def test_a_task_that_names_the_leg_of_a_call_that_is_known_by_its_conference() -
     ]
     for order in (aliases, aliases[::-1]):
         state: CallAliasState | None = None
-        told: list[LegContested] = []
+        contested: list[LegContested] = []
         for alias in order:
             if alias.call_sid == CUSTOMER_LEG:
-                found = taught(CUSTOMER_LEG, state, alias, T0)
-                state, told = found.state, [*told, *found.contested]
-        assert (OTHER, TASK, True) in {(c.task_sid, c.other_task_sid, c.listed) for c in told}
+                found = add_alias(CUSTOMER_LEG, state, alias, T0)
+                state, contested = found.state, [*contested, *found.contested]
+        assert (OTHER, TASK, True) in {(c.task_sid, c.other_task_sid, c.listed) for c in contested}
 
 
 def latest_shown(shown: Iterable[tuple[str, int]]) -> list[tuple[int, str]]:
@@ -124,7 +124,7 @@ class Informed:
 
     def take(self, alias: CallAlias) -> int:
         """Take in one more alias, and return how many records informed a task."""
-        found = taught(CUSTOMER_LEG, self.state, alias, T0)
+        found = add_alias(CUSTOMER_LEG, self.state, alias, T0)
         self.state = decode(encode(found.state))
         for record in found.contested:
             assert record.other_task_sid != record.task_sid

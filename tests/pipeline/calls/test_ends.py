@@ -166,7 +166,7 @@ _ANY = st.one_of(_two_notations().map(lambda pair: pair[0]), st.sampled_from(HID
 
 @given(_ANY, _ANY)
 def test_comparing_ends_is_symmetric(one: str | None, other: str | None) -> None:
-    """Whatever the texts are; and what is the same is alike."""
+    """For any texts; and equal ends are also alike."""
     assert is_same(one, other) == is_same(other, one)
     a, b = end_of(one), end_of(other)
     if a is not None and b is not None:

@@ -79,7 +79,7 @@ def test_the_outbound_templates_call_sid_is_not_counted() -> None:
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_a_reservation_of_no_sid_is_none(hostile: str) -> None:
-    """Nor has one a worker whose SID is none."""
+    """Nor does it have a worker if the worker's SID is invalid."""
     story = inbound().reservation("created", 1_000, "ann", reservation_sid=hostile)
     assert () == folded(story).reservations
     story = inbound().reservation("created", 1_000, "ann", worker_sid=hostile)
@@ -89,7 +89,7 @@ def test_a_reservation_of_no_sid_is_none(hostile: str) -> None:
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_a_callback_of_no_party_says_nothing(hostile: str) -> None:
-    """A participant, a call, or a media stream whose SID has the wrong form."""
+    """A participant, a call, or a media stream with a SID of the wrong form."""
     story = Story()
     story.participant("join", 1_000, hostile).call_status("answered", 2_000, hostile)
     story.stream_status("started", 3_000, hostile, leg_sid("x"))
@@ -107,7 +107,7 @@ def test_an_event_of_no_task_is_unreadable_and_counted(hostile: str) -> None:
 
 
 def test_keys_stay_as_they_are() -> None:
-    """Of a callback whose task SID is none: the call SID, else the source."""
+    """For a callback with an invalid task SID: the call SID, else the source."""
     kind = "com.twilio.voice.status-callback.call.answered"
     keys = []
     for call_sid in (CUSTOMER_LEG, HOSTILE[0]):
@@ -124,7 +124,7 @@ def test_keys_stay_as_they_are() -> None:
     assert [CUSTOMER_LEG, "/x"] == keys
 
 
-def test_the_bridge_is_told_what_to_count() -> None:
+def test_the_bridge_learns_what_to_count() -> None:
     """With each message, of events and of dead letters."""
     place = Place("flex-events", 0, "shardId-0")
     events = [_created(task_attributes=json.dumps({"call_sid": "x"})), _created(task_sid="WT1")]
@@ -144,7 +144,7 @@ def test_invalid_sids_in_a_callback_are_reported() -> None:
 
 
 def invalid_in(attributes: dict[str, Any]) -> tuple[SidKind, ...]:
-    """What is reported of an event with these task attributes."""
+    """Return the invalid SIDs reported for an event with these task attributes."""
     [element] = elements(_created(task_attributes=json.dumps(attributes)))
     assert isinstance(element, Readable)
     return tuple(sorted(element.invalid_sids))

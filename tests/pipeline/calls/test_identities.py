@@ -1,4 +1,4 @@
-"""Who a worker is: the SID is the identity, and all names that were seen for it belong together."""
+"""The identity of a worker is the SID; all names that were seen for it belong together."""
 
 import json
 from typing import Any
@@ -32,14 +32,14 @@ def call_of(story: Story) -> Call:
 
 
 def talking(**worker: Any) -> Story:
-    """Return a call that ann has accepted, with these attributes of hers."""
-    told = {"worker_attributes": json.dumps(worker_attributes("ann", **worker))}
-    story = inbound().reservation("created", 1_000, "ann", **told)
-    return story.reservation("accepted", 2_000, "ann", **told)
+    """Return a call that ann has accepted, with these worker attributes."""
+    fields = {"worker_attributes": json.dumps(worker_attributes("ann", **worker))}
+    story = inbound().reservation("created", 1_000, "ann", **fields)
+    return story.reservation("accepted", 2_000, "ann", **fields)
 
 
 def history(*lines: str, workers: tuple[Worker, ...] = ()) -> PolicyHistory:
-    """Return a list with these lines, and what is known of workers."""
+    """Return a list with these lines, and the known workers."""
     entries = parse_list("\n".join(lines)).entries
     found = PolicyHistory.of([RecordingPolicy(1, 0, 0, entries, True, True)])
     for worker in workers:
@@ -57,13 +57,13 @@ def test_the_list_may_name_a_worker_by_any_identity() -> None:
 
 
 def test_a_name_does_not_stand_for_a_line_of_another_kind() -> None:
-    """A worker who is called `queue:sales` is not named by that line."""
+    """That line does not name a worker called `queue:sales`."""
     story = inbound().reservation("created", 1_000, "ann", worker_name="queue:claims")
     assert "queue:claims" not in list_words(call_of(story).reservations[0])
 
 
 def test_names_that_were_seen_in_another_call_count_in_this_one() -> None:
-    """A worker who changes their e-mail address between two calls stays monitored."""
+    """A worker stays monitored after a change of e-mail address between two calls."""
     known = Worker(ANN, (WorkerIdentity("email", "ann@example.com", T0 - 9_000, T0 - 7_500),), T0)
     renamed = call_of(talking(email="nobody@x.com", contact_uri="client:nobody"))
 
@@ -94,7 +94,7 @@ def test_monitoring_ends_when_the_matching_entry_leaves_the_list() -> None:
     assert [decide(seen, found, T0 + at).record for at in (8_999, 9_000)] == [True, False]
 
 
-def test_a_call_tells_each_name_of_a_worker_once() -> None:
+def test_a_call_reports_each_name_of_a_worker_once() -> None:
     """A version states what the one before it did not."""
     story = talking()
     first = call_of(story)
@@ -104,8 +104,8 @@ def test_a_call_tells_each_name_of_a_worker_once() -> None:
         ("email", "ann@example.com"), ("contact", "ann@example.com"), ("name", "ann"),
     }  # fmt: skip
 
-    told = {"worker_attributes": json.dumps(worker_attributes("ann", email="new@x.com"))}
-    second = call_of(story.reservation("wrapup", 9_000, "ann", **told))
+    fields = {"worker_attributes": json.dumps(worker_attributes("ann", email="new@x.com"))}
+    second = call_of(story.reservation("wrapup", 9_000, "ann", **fields))
     [again] = sightings(first, second)
     assert [(i.kind, i.value) for i in again.identities] == [("email", "new@x.com")]
     assert sightings(second, second) == ()
@@ -123,11 +123,11 @@ _NAMES = st.builds(
 @settings(max_examples=examples(150), deadline=None)
 @given(st.lists(st.lists(_NAMES, min_size=1, max_size=6), min_size=1, max_size=30))
 def test_a_workers_record_keeps_each_name_with_when_it_was_first_seen(
-    told: list[list[WorkerIdentity]],
+    seen_names: list[list[WorkerIdentity]],
 ) -> None:
     """Stated again, a name changes nothing but to an earlier time; since when it counts stays."""
     state: Worker | None = None
-    for now, names in enumerate(told):
+    for now, names in enumerate(seen_names):
         seen = WorkerSeen(ANN, "WT", tuple(names), 0)
         before, state = state, with_sighting(state, seen, now) or state
         assert state is not None
@@ -138,7 +138,7 @@ def test_a_workers_record_keeps_each_name_with_when_it_was_first_seen(
             assert each.counts_from == since
     assert state is not None
     assert len(state.identities) <= MAX_IDENTITIES
-    every = [name for names in told for name in names]
+    every = [name for names in seen_names for name in names]
     for each in state.identities:
         same = [n.seen_at for n in every if (n.kind, n.value) == (each.kind, each.value)]
         assert each.seen_at <= max(same)
@@ -147,8 +147,8 @@ def test_a_workers_record_keeps_each_name_with_when_it_was_first_seen(
 def test_names_are_read_with_all_that_contradicts_them() -> None:
     """A reservation keeps every name, whichever holds."""
     story = talking()
-    told = {"worker_attributes": json.dumps(worker_attributes("ann", email="new@x.com"))}
-    call = call_of(story.reservation("wrapup", 9_000, "ann", **told))
+    fields = {"worker_attributes": json.dumps(worker_attributes("ann", email="new@x.com"))}
+    call = call_of(story.reservation("wrapup", 9_000, "ann", **fields))
     emails = [value for kind, value in names_in(call.reservations[0]) if kind == "email"]
     assert emails == ["ann@example.com", "new@x.com"]
 

@@ -11,7 +11,7 @@ FORGOTTEN_AFTER_MS = 4 * 60 * 60 * 1000
 LONGEST_MS = 24 * 60 * 60 * 1000
 
 
-def test_an_event_of_a_call_that_nobody_was_reserved_for_keeps_it_a_day() -> None:
+def test_an_event_of_a_call_without_a_reservation_keeps_it_a_day() -> None:
     """It may wait in the queue; then it is marked too."""
     call = call_after(inbound().events)
     due = T0 + 50 + LONGEST_MS + FORGOTTEN_AFTER_MS
@@ -67,8 +67,8 @@ def _going_on(age: int) -> Story:
     ],
 )
 def test_an_event_of_an_unknown_call(story: Story, by: int, opens: bool) -> None:
-    """What begins a call opens it however late; what goes on with one only within 4 hours, and only
-    where the call cannot have been forgotten with its mark."""
+    """An event that begins a call opens it however late it is; a later event of a call only within
+    4 hours, and only if the call cannot have been forgotten together with its mark."""
     [event] = story.events
     found = apply_event(None, late(event, by - 50), 0)
     assert opens == isinstance(found, Applied)

@@ -38,7 +38,7 @@ def test_labels_are_compared_in_lower_case() -> None:
 
 
 def test_a_flex_client() -> None:
-    """Only of a leg whose ends are known."""
+    """Only for a leg with known ends."""
     legs = (AT_A_CLIENT, CALLED_US, NOTHING)
     assert [True, False, False] == [is_client(ends_of(each)) for each in legs]
 
@@ -59,7 +59,7 @@ def test_a_flex_client() -> None:
 def test_whether_a_leg_may_be_the_customers(
     of: Leg, customer: str | None, another: bool, shown: bool
 ) -> None:
-    """Without known ends nothing speaks against it, and nothing for it; so with a customer who is
-    hidden, any known end is enough."""
+    """Without known ends there is no evidence for or against it; so if the customer is hidden, any
+    known end is enough."""
     assert another == is_at_another_end(of, customer)
     assert shown == is_shown_late(of, customer)

@@ -171,7 +171,7 @@ def test_a_label_customer_does_not_outrank_an_earlier_leg_that_nothing_identifie
 
 
 def test_a_label_and_attributes_that_disagree_are_not_sure() -> None:
-    """Attributes named the agent's own leg late; the ends will tell the two apart."""
+    """Attributes named the agent's own leg late; its ends distinguish the two."""
     story = outbound().reservation("created", 100, "ann").reservation("accepted", 200, "ann")
     story.participant("join", 300, ANN)
     story.attributes["conference"] = {"participants": {"customer": ANN}}

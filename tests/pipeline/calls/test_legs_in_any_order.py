@@ -48,19 +48,19 @@ def test_any_order_of_legs_events_means_the_same(
     begun: Any, more: list[tuple[str, int, str, str, str, bool]], data: st.DataObject
 ) -> None:
     """Labels, ends, legs that come back, and Twilio's answers, in any order and repeated."""
-    story, told = talking(begun()), []
+    story, fetched_legs = talking(begun()), []
     for kind, at, leg, label, end, muted in more:
         if kind == "call":
             story.call_status("answered", at, leg, From=OURS, To=end, Direction="outbound-api")
         elif kind == "ends":
-            told.append(fetched(leg, end))
+            fetched_legs.append(fetched(leg, end))
         else:
             flag = str(muted).lower()
             story.participant(kind, at, leg, ParticipantLabel=label, Muted=flag)
     again = data.draw(st.permutations(story.events))
     repeated = data.draw(st.lists(st.sampled_from(story.events), max_size=3))
-    one = folded(story.events, *told)
-    two = folded([*again, *repeated], *data.draw(st.permutations(told)))
+    one = folded(story.events, *fetched_legs)
+    two = folded([*again, *repeated], *data.draw(st.permutations(fetched_legs)))
     assert view(one) == view(two)
     found = view(one)
     assert CUSTOMER_LEG not in sids(found.legs)["workers"] or begun is outbound

@@ -76,8 +76,8 @@ def test_while_the_agents_leg_is_gone_the_call_is_not_recorded() -> None:
     [session] = call.sessions
     assert (session.is_absent, session.is_open) == (True, False)
     decision = decide(call, HISTORY, T0 + 31_000)
-    told, reason = published(decision, "record")
-    assert (False, "stop") == (decision.record, told)
+    kind, reason = published(decision, "record")
+    assert (False, "stop") == (decision.record, kind)
     assert "the leg of ann@example.com is gone, the reservation is open" in reason
 
 
@@ -85,7 +85,7 @@ def test_while_the_agents_leg_is_gone_the_call_is_not_recorded() -> None:
 def test_an_agent_who_comes_back_on_another_leg_continues_the_session(how: str) -> None:
     """A leg that its end, label or SID shows to be the agent's; the absence is kept."""
     story = talking().participant("leave", 30_000, ANN)
-    told: list[LegFetched] = []
+    fetched_legs: list[LegFetched] = []
     if how == "label":
         story.participant("join", 95_000, AGAIN, ParticipantLabel=worker_sid("ann"))
     else:
@@ -95,12 +95,12 @@ def test_an_agent_who_comes_back_on_another_leg_continues_the_session(how: str) 
         story.attributes["conference"]["participants"] = people
         story.task("updated", 96_000)
     if how == "end":
-        told.append(fetched(AGAIN, "client:ann_40example_2Ecom"))
+        fetched_legs.append(fetched(AGAIN, "client:ann_40example_2Ecom"))
     if how == "fetched label":
-        told.append(fetched(AGAIN, "+15550333", label="Ann@Example.com"))
+        fetched_legs.append(fetched(AGAIN, "+15550333", label="Ann@Example.com"))
     if how == "identity":
-        told.append(fetched(AGAIN, "+15550177", worker="ann"))
-    call = seen(story, *told)
+        fetched_legs.append(fetched(AGAIN, "+15550177", worker="ann"))
+    call = seen(story, *fetched_legs)
     [session] = call.sessions
     assert (session.is_open, session.is_absent) == (True, False)
     assert ((T0 + 30_000, T0 + 95_000),) == session.absences
@@ -110,8 +110,8 @@ def test_an_agent_who_comes_back_on_another_leg_continues_the_session(how: str) 
 def test_a_leg_that_nothing_identifies_is_not_the_agents() -> None:
     """Nor is one that leads to another end."""
     story = talking().participant("leave", 30_000, ANN).participant("join", 95_000, AGAIN)
-    for told in ([], [fetched(AGAIN, "+15550333")], [fetched(AGAIN, "client:boss")]):
-        call = seen(story, *told)
+    for fetched_legs in ([], [fetched(AGAIN, "+15550333")], [fetched(AGAIN, "client:boss")]):
+        call = seen(story, *fetched_legs)
         assert call.sessions[0].is_absent
         assert not decide(call, HISTORY, T0 + 96_000).record
 

@@ -1,4 +1,4 @@
-"""What has no end is closed, what is over is forgotten, what comes too late opens nothing."""
+"""Calls without an end are closed, ended ones are forgotten, and late events open none."""
 
 from dataclasses import replace
 from typing import Any
@@ -98,7 +98,7 @@ def test_a_swept_call_is_kept_four_hours_more() -> None:
     assert T0 + LONGEST_MS + FORGOTTEN_AFTER_MS == wakes_at(version)
 
 
-def test_a_call_without_an_end_is_forgotten_at_once_where_nobody_looked_in_time() -> None:
+def test_a_call_without_an_end_is_forgotten_at_once_if_its_ticks_were_missed() -> None:
     """All that is due happens at once, and the version is published nevertheless."""
     call = call_after(running().events)
     due = T0 + LONGEST_MS + FORGOTTEN_AFTER_MS
@@ -141,7 +141,7 @@ def test_what_is_no_end_does_not_reopen_a_swept_call() -> None:
 
 
 def test_a_call_is_not_swept_amid_a_history_that_is_brought_in() -> None:
-    """Its end may be among what follows."""
+    """Its end may be among the later events."""
     arrival = T0 + 40 * 24 * HOUR
     state = kept([replace(e, arrived_at=arrival) for e in running().events])
     assert isinstance(state, Call)
@@ -157,7 +157,7 @@ _DAYS = st.integers(0, 60 * HOUR)
 def test_ageing_does_not_depend_on_when_it_is_looked_at(
     events: list[CtiEvent], looks: list[int]
 ) -> None:
-    """However often in between: at a moment the same is left; only the sweep tells its own time."""
+    """The state at a moment does not depend on earlier ticks; only a sweep has its own time."""
 
     def plain(state: Kept | None) -> Any:
         return replace(state, cause_at=0) if isinstance(state, Call) else state
@@ -212,8 +212,8 @@ def test_a_sweep_amid_the_events_changes_nothing_in_the_end(
     assert bare(aged(plain, soon).state) == bare(aged(state, soon).state)
 
 
-def test_every_call_that_goes_on_is_over_after_its_sweep() -> None:
-    """Nothing is recorded for ever: also where outsiders are still on the call."""
+def test_every_call_in_progress_is_over_after_its_sweep() -> None:
+    """No call is recorded for ever, even if outside parties are still on it."""
     story = running().participant("join", 3_000, leg_sid("x"))
     story.reservation("wrapup", 9_000, "ann").task("transfer-initiated", 9_500)
     call = call_after(story.events)

@@ -74,7 +74,7 @@ def test_each_version_is_one_more_and_names_its_cause(events: list[CtiEvent]) ->
 @settings(max_examples=examples(60), deadline=None)
 @given(histories())
 def test_a_call_survives_its_wire_format(events: list[CtiEvent]) -> None:
-    """What a table gives back is what was put into it."""
+    """A table returns the state that was put into it."""
     call = folded(events)
     assert call == decode(encode(call))
 
@@ -103,8 +103,8 @@ def test_an_arrival_on_the_log_counts_as_an_arrival() -> None:
 @given(histories())
 @settings(max_examples=examples(100), deadline=None)
 def test_flat_fields_are_what_the_view_says(events: list[CtiEvent]) -> None:
-    """Queue, customer, beginning and end; agents are those who accepted, in the order of accepting,
-    each once."""
+    """Queue, customer, beginning and end; the agents that accepted, in the order of accepting, each
+    once."""
     call = folded(events)
     seen = view(call)
     assert (seen.queue, seen.customer) == (call.queue, call.customer)

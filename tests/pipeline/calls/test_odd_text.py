@@ -82,7 +82,7 @@ def test_an_odd_event(odd: str) -> None:
 
 @pytest.mark.parametrize("odd", [r"+1555\ud83d", r"+1555\u0000"])
 def test_an_odd_value_that_matters(odd: str) -> None:
-    """It is kept, with U+FFFD for what cannot be stored."""
+    """It is kept, with U+FFFD for characters that cannot be stored."""
     task = f'{{"direction":"inbound","call_sid":"{LEG}","from":"{odd}"}}'
     raw = orjson.dumps(event(task, {"email": "Ann@example.com"}))
     check(carried(raw), customer="+1555\ufffd")

@@ -101,9 +101,9 @@ def test_a_leg_belongs_to_the_last_reservation_that_was_there_when_it_came():
     first = reservation("WR1", created=0, accepted=1_000)
     second = reservation("WR2", created=10_000, accepted=12_000)
     both = frozenset({"WR1", "WR2"})
-    for came, whose in ((9_000, "WR1"), (9_001, "WR2")):
-        found = presences([second, first], [(leg(joined=came), both)])
-        assert {whose: Presence(None)} == found
+    for joined_at, expected in ((9_000, "WR1"), (9_001, "WR2")):
+        found = presences([second, first], [(leg(joined=joined_at), both)])
+        assert {expected: Presence(None)} == found
     for left, expected in ((11_000, {}), (11_001, {"WR2": Presence(11_001)})):
         found = presences([first, second], [(leg(joined=9_500, completed=left), both)])
         assert expected == found

@@ -22,7 +22,7 @@ from tests.pipeline.calls.views import ANN, BOB, seen, spans, states, talking
 def test_a_workers_session_ends_when_his_own_leg_leaves() -> None:
     """The participant leaving may come long before the wrap-up."""
     story = talking().participant("leave", 30_500, ANN)
-    assert [("ann@example.com", 2_000, 30_000)] == spans(story)  # callbacks tell whole seconds
+    assert [("ann@example.com", 2_000, 30_000)] == spans(story)  # callbacks have whole seconds
     story.reservation("completed", 600_000, "ann")
     assert [("ann@example.com", 2_000, 30_000)] == spans(story)
 
@@ -78,14 +78,14 @@ def test_the_only_worker_with_the_only_worker_leg_needs_no_label() -> None:
     "step", ["rejected", "timeout", "canceled", "rescinded", "failed"]
 )  # fmt: skip
 def test_a_reservation_never_accepted_is_a_session_without_beginning(step: str) -> None:
-    """And the call goes on forming its next."""
+    """And the call continues with the next one."""
     story = inbound().reservation("created", 1_000, "ann").reservation(step, 15_000, "ann")
     assert [("ann@example.com", None, 15_000)] == spans(story)
     assert "active" == seen(story).state
 
 
 def test_a_cold_transfer_ends_one_session_and_leaves_the_call_pending() -> None:
-    """Between two workers the call goes on."""
+    """Between two workers the call continues."""
     story = talking().task(
         "transfer-initiated",
         10_000,
@@ -113,7 +113,7 @@ def test_a_failed_transfer_is_no_longer_pending() -> None:
 
 
 def test_a_transfer_back_makes_two_sessions_of_one_worker() -> None:
-    """The leg of her first part ends nothing of the second."""
+    """The leg of Ann's first part does not end the second."""
     story = (
         talking()
         .participant("leave", 10_000, ANN)
@@ -123,8 +123,8 @@ def test_a_transfer_back_makes_two_sessions_of_one_worker() -> None:
     assert [(2_000, 10_000), (21_000, None)] == [(s, e) for _, s, e in spans(story)]
 
 
-def test_a_worker_who_loses_his_leg_and_comes_back_stays() -> None:
-    """His part is over when the last of his legs is gone, and goes on once he is there again."""
+def test_a_worker_who_loses_a_leg_and_comes_back_stays() -> None:
+    """The session ends with the worker's last leg, and continues once the worker is back."""
     story = talking().participant("leave", 10_000, ANN)
     assert ["ended"] == states(story)
     story.participant("join", 15_000, leg_sid("again"), ParticipantLabel=worker_sid("ann"))
@@ -133,8 +133,8 @@ def test_a_worker_who_loses_his_leg_and_comes_back_stays() -> None:
     assert [("ann@example.com", 2_000, 40_000)] == spans(story)
 
 
-def test_the_leg_of_one_who_is_only_called_ends_nobody_elses_part() -> None:
-    """Ann's leg is not known; Bob's, who does not answer, is no stand-in for it."""
+def test_the_leg_of_a_ringing_worker_ends_no_other_session() -> None:
+    """Ann's leg is not known; the leg of Bob, still ringing, is no substitute for it."""
     story = inbound().reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
     story.reservation("created", 9_000, "bob")
     story.call_status("ringing", 9_100, BOB, To="client:bob_40example_2Ecom")
@@ -167,7 +167,7 @@ def test_the_extension_is_the_email_else_the_contact_else_the_name(
     assert extension == call.sessions[0].extension
 
 
-def test_a_session_tells_team_and_queue() -> None:
+def test_a_session_has_team_and_queue() -> None:
     """The policy looks at them."""
     session = seen(talking()).sessions[0]
     assert (

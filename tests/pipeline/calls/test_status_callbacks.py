@@ -17,7 +17,7 @@ from tests.pipeline.calls.histories import (
 from tests.pipeline.calls.replay import folded
 
 
-def test_a_stream_callback_tells_of_its_media_stream_and_of_no_leg() -> None:
+def test_a_stream_callback_describes_its_media_stream_and_no_leg() -> None:
     """A leg that belongs to a participant already, or to none, makes no new participant."""
     story = inbound().stream_status("started", 3_000, stream_sid("1"), leg_sid("x"))
     story.stream_status("error", 9_000, stream_sid("1"), leg_sid("x"), StreamError="31930")
@@ -25,9 +25,9 @@ def test_a_stream_callback_tells_of_its_media_stream_and_of_no_leg() -> None:
 
     call = folded([created, *(replace(e, task_sid=TASK) for e in callbacks)])
 
-    [told] = call.media_streams
-    assert {"started": T0 + 3_000, "error": T0 + 9_000} == told.milestones
-    facts = {name: fact.value for name, fact in told.facts.items()}
+    [stream] = call.media_streams
+    assert {"started": T0 + 3_000, "error": T0 + 9_000} == stream.milestones
+    facts = {name: fact.value for name, fact in stream.facts.items()}
     assert {
         "call_sid": leg_sid("x"),
         "name": "n",
@@ -37,22 +37,22 @@ def test_a_stream_callback_tells_of_its_media_stream_and_of_no_leg() -> None:
     assert [CUSTOMER_LEG] == [leg.call_sid for leg in call.legs]
 
 
-def test_what_a_stream_callback_lacks_is_not_told() -> None:
-    """An unknown StreamEvent is no status; without a SID there is nothing to tell of."""
+def test_a_stream_callback_without_fields_sets_no_facts() -> None:
+    """An unknown StreamEvent is no status; without a SID there is no media stream."""
     story = Story().stream_status("painted", 3_000, stream_sid("1"), leg_sid("x"), StreamName=None)
     story.stream_status("started", 3_000, "", leg_sid("x"))
     odd, nameless = (replace(e, task_sid=TASK) for e in story.events)
 
-    [told] = folded([odd]).media_streams
+    [stream] = folded([odd]).media_streams
 
-    assert {"call_sid"} == set(told.facts)
-    assert {} == told.milestones
+    assert {"call_sid"} == set(stream.facts)
+    assert {} == stream.milestones
     assert Silent("no-party") == delta(nameless)
 
 
 def test_a_leg_in_another_conference_says_nothing() -> None:
-    """The resolver knows the leg; but what it does in a conference of another name is not the
-    call's."""
+    """The resolver knows the leg; but its events in a conference of another name do not belong to
+    the call."""
     [left] = Story().participant("leave", 5_000, CUSTOMER_LEG, FriendlyName="consultation").events
     [unnamed] = Story().participant("leave", 5_000, CUSTOMER_LEG, FriendlyName=None).events
 

@@ -84,7 +84,7 @@ AT = 1_795_415_820_000
     ],
 )
 def test_millis(value: Any, ms: int | None) -> None:
-    """Each of the forms that were seen, and what is none."""
+    """Each of the forms that were seen, and text that is no time."""
     assert ms == millis(value)
 
 

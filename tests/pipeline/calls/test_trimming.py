@@ -56,6 +56,6 @@ def test_a_trimmed_event_says_the_same_of_the_call(
 
 
 def _said(message: Message) -> Call:
-    said = delta(decode(message.value))
-    assert isinstance(said, Call)
-    return said
+    change = delta(decode(message.value))
+    assert isinstance(change, Call)
+    return change

@@ -46,7 +46,7 @@ def test_hold_and_unhold_of_the_customers_leg() -> None:
 
 
 def test_hold_of_one_workers_leg_is_his_connections_alone() -> None:
-    """With two workers, each has his own hold."""
+    """With two workers, each has a hold of their own."""
     story = (
         talking()
         .reservation("created", 3_000, "bob")
@@ -57,7 +57,7 @@ def test_hold_of_one_workers_leg_is_his_connections_alone() -> None:
     assert ["hold", "active"] == states(story)
 
 
-def test_a_call_goes_on_with_an_outside_party_when_the_worker_has_left() -> None:
+def test_a_call_continues_with_an_outside_party_after_the_worker_has_left() -> None:
     """Its end is the conference's, else the task's; without an outside party the worker's leaving
     was the end."""
     story = (
@@ -91,13 +91,13 @@ def test_the_customers_leg_gone_ends_everything() -> None:
 
 
 def test_the_conferences_end_ends_everything() -> None:
-    """So is the end of the conference, also while somebody is being called."""
+    """So is the end of the conference, also while a phone is ringing."""
     story = talking().reservation("created", 30_000, "bob").conference_end(41_000)
     assert [41_000, 41_000] == [ended for _, _, ended in spans(story)]
 
 
 def test_a_customer_who_left_and_is_back_is_on_the_call() -> None:
-    """He left when he left for the last time."""
+    """The last departure of the worker counts."""
     story = talking().participant("leave", 10_000, CUSTOMER_LEG)
     assert T0 + 10_000 == seen(story).ended_at
     story.participant("join", 14_000, CUSTOMER_LEG)
@@ -107,8 +107,8 @@ def test_a_customer_who_left_and_is_back_is_on_the_call() -> None:
 
 
 def test_a_conference_that_ended_is_no_end_where_the_customer_is_in_another() -> None:
-    """Between two workers it broke off: he waits, and comes into the next, whose callbacks are
-    numbered anew. Bob was asked for before it ended."""
+    """It ended between two workers: the customer waits, and joins the next one, which numbers its
+    callbacks anew. Bob was reserved before it ended."""
     story = talking().task("transfer-initiated", 9_000, task_transfer_sid="TT1")
     story.reservation("created", 9_500, "bob").reservation("wrapup", 10_000, "ann")
     story.participant("leave", 10_000, CUSTOMER_LEG).conference_end(10_000)
@@ -128,7 +128,7 @@ def test_callbacks_of_one_second_are_ordered_by_their_numbers() -> None:
 
 
 def test_the_hold_of_an_outside_party_is_not_the_customers() -> None:
-    """While his leg is known; if it is not, the held one may be his."""
+    """If the worker's leg is known; if not, the held leg may be the worker's."""
     outside = leg_sid("out")
     story = talking().participant("join", 5_000, outside).participant("hold", 6_000, outside)
     assert ["active"] == states(story)
@@ -139,7 +139,7 @@ def test_the_hold_of_an_outside_party_is_not_the_customers() -> None:
 
 
 def test_a_call_begins_with_its_task() -> None:
-    """Not with a callback that tells the second only, or of the time before the queue."""
+    """Not with a callback that states only the second, or one from before the queue."""
     story = inbound().call_status("initiated", -5_000, CUSTOMER_LEG)
     assert T0 == seen(story).started_at
     early = Story(attributes=inbound().attributes).reservation("created", 1_000, "ann")
@@ -185,7 +185,7 @@ def test_a_party_that_left_before_a_transfer_back_stays_an_answer() -> None:
     assert seen(story.reservation("accepted", 9_000, "ann", name="again")).answered
 
 
-def test_an_outbound_call_that_nobody_answered() -> None:
+def test_an_unanswered_outbound_call() -> None:
     """The customer's leg ended busy: so no customer was on the call."""
     story = outbound().reservation("accepted", 200, "ann")
     story.call_status("completed", 9_000, leg_sid("c"), CallStatus="busy")

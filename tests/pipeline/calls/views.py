@@ -40,7 +40,7 @@ def after(ms: int | None) -> int | None:
 
 
 def talking() -> Story:
-    """An inbound call that Ann has taken; her leg carries her SID as its label."""
+    """An inbound call that Ann has taken; Ann's leg has Ann's SID as its label."""
     return (
         inbound()
         .reservation("created", 1_000, "ann")

@@ -36,7 +36,7 @@ NEEDS = Needs(
 def topic(
     count: int = 3, *, in_sync: frozenset[int] = ALL, error: int = 0, operations: int = UNASKED
 ) -> TopicView:
-    """Return a topic whose partitions are led by brokers 1, 2, 3 in turn."""
+    """Return a topic with partitions led by brokers 1, 2, 3 in turn."""
     partitions = {n: PartitionView(n % 3 + 1, 1, 3, in_sync) for n in range(count)}
     return TopicView(error, {} if error else partitions, operations)
 
@@ -49,10 +49,11 @@ def view(*alive: int, **topics: TopicView) -> ClusterView:
 
 def test_a_cluster_that_is_whole_can_be_used() -> None:
     """Nothing is reported while every broker answers."""
-    whole = view(1, 2, 3)
-    assert unusable(whole, NEEDS) is None
-    assert impaired(whole, NEEDS) is None
-    assert [] == missing(whole, NEEDS.partitions) == unknown_somewhere(whole, NEEDS.partitions)
+    complete = view(1, 2, 3)
+    assert unusable(complete, NEEDS) is None
+    assert impaired(complete, NEEDS) is None
+    assert [] == missing(complete, NEEDS.partitions)
+    assert [] == unknown_somewhere(complete, NEEDS.partitions)
 
 
 def test_one_broker_of_three_away_is_a_warning() -> None:

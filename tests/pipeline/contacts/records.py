@@ -60,9 +60,9 @@ def call(
     **milestones: int,
 ) -> Call:
     """A version of the call, its derived fields filled in."""
-    told = {"customer": "+15550001111", "customer_call_sid": LEG, "queue": "Billing"}
-    told |= {"direction": direction} if direction else {}
-    told |= facts or {}
+    stated = {"customer": "+15550001111", "customer_call_sid": LEG, "queue": "Billing"}
+    stated |= {"direction": direction} if direction else {}
+    stated |= facts or {}
     times = {"created": 0, **milestones}
     return derived(
         Call(
@@ -74,7 +74,7 @@ def call(
             first_event_at=NOON,
             latest_event_at=NOON + max(times.values()),
             latest_arrival_at=NOON,
-            facts={name: fact(value) for name, value in told.items()},
+            facts={name: fact(value) for name, value in stated.items()},
             milestones={name: NOON + at for name, at in times.items()},
             reservations=reservations,
             transfers=(),
@@ -185,8 +185,8 @@ def versions(draw: st.DrawFn) -> list[Call]:
         for number in range(min(count, len(parties)))
     ]
     if count:
-        whole = call(*parties, revision=len(calls) + 1, direction=direction, **milestones)
-        calls.append(replace(whole, cause_type="last"))
+        version = call(*parties, revision=len(calls) + 1, direction=direction, **milestones)
+        calls.append(replace(version, cause_type="last"))
     return calls
 
 

@@ -45,7 +45,7 @@ def test_capture(
     captured_ms: int,
     gaps: list[tuple[int, int]],
 ) -> None:
-    """What had to be recorded, how much of it was, and what is missing."""
+    """The required time, the captured part of it, and the missing part."""
     found = of(*records)
     assert (capture, required_ms, captured_ms, gaps) == (
         found.capture, found.required_ms, found.captured_ms,
@@ -54,7 +54,7 @@ def test_capture(
 
 
 def test_events_that_come_after_the_call_are_required_all_the_same() -> None:
-    """Nothing was decided while the call went on: it is missing, because its events came late."""
+    """Nothing was decided during the call: it is missing, because its events came late."""
     found = of(WANTED, decided(500_000, "do-not-record"), now=NOON + 500_000)
     assert ("missing", 60_000) == (found.capture, found.required_ms)
     assert ["late-events"] == [gap.reason for gap in found.gaps]

@@ -43,7 +43,7 @@ NEVER = reservation(1, "ann", created=1_000, rejected=5_000)
 @settings(max_examples=examples(60), deadline=None)
 @given(histories())
 def test_a_contact_can_be_made_of_anything(records: list[Input]) -> None:
-    """Of any history comes a whole contact or none, which encodes, and whose parts fit."""
+    """Any history gives no contact, or a consistent one that can be encoded."""
     found = made(*records)
     if found is None:
         return
@@ -258,7 +258,7 @@ def test_media_streams_in_their_last_state() -> None:
     ]
 
 
-def test_a_contact_is_settled_once_nobody_is_on_it() -> None:
+def test_a_contact_is_settled_once_no_party_is_on_it() -> None:
     """A later version of the list cannot change it then."""
     assert not is_settled(None)
     assert not is_settled(of(call(ANN)))
@@ -273,5 +273,5 @@ def test_a_contact_shows_what_attributes_contradict() -> None:
     version = call(ANN)
     later = fact("internal", NOON + 5_000)
     found = of(replace(version, facts={**version.facts, "direction=internal": later}))
-    told = ContactContradiction(None, "direction", "internal", "inbound", NOON + 5_000)
-    assert ("inbound", (told,)) == (found.direction, found.contradictions)
+    contradiction = ContactContradiction(None, "direction", "internal", "inbound", NOON + 5_000)
+    assert ("inbound", (contradiction,)) == (found.direction, found.contradictions)

@@ -141,7 +141,7 @@ def test_lost_frames_are_not_captured() -> None:
 
 
 def test_a_supplement_recovers_lost_frames() -> None:
-    """What it covers of its recording does not count as lost; its own lost frames do."""
+    """The covered part of its recording does not count as lost; its own lost frames do."""
     main = recording("1", 0, 60_000, lost=3_000)
     supplement = recording("2", 10_000, 30_000, supplement_of="1")
     assert 30_000 == captured(main)
@@ -221,8 +221,8 @@ def test_gaps_are_the_required_time_that_no_recording_covers(
 def test_required_time_is_captured_lost_or_a_gap(
     spans: tuple[Span, ...], taken: list[ContactRecording], now: int
 ) -> None:
-    """Gaps are disjoint and lie in required time; they, the captured time, what is too short for a
-    gap and what was lost make up the required time."""
+    """Gaps are disjoint and lie in required time. Together with the captured time, losses and
+    pieces too short for a gap, they make up the required time."""
     required, recordings = _stretched(spans), _stretched_recordings(taken)
     made = gaps(required, recordings, now * _STRETCH)
     holes = [(g.started_at, g.ended_at) for g in made]

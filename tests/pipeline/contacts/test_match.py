@@ -24,8 +24,8 @@ OFF_AND_ON = Watched("o", ((50, 120), (260, 400)))
 def test_recordings_are_matched_by_extension(
     start: int, end: int | None, extension: str, extensions: tuple[str, ...]
 ) -> None:
-    """To the monitored worker on the call when it began, else the nearest; and to all of them who
-    were there while it ran."""
+    """To the monitored worker on the call when it began, else the nearest; and to all monitored
+    workers on the call while it ran."""
     assert extension == extension_at([B, A], start)
     assert extensions == extensions_during([B, A], start, end)
 
@@ -38,7 +38,7 @@ def test_who_is_off_the_list_for_a_while_is_not_recorded_meanwhile() -> None:
 
 
 def test_who_was_nearest_when_it_began_is_on_the_recording() -> None:
-    """Also where another was on it later: the one who had just left, by the other clock."""
+    """Also if another joined later: the worker that had just left, by the other clock."""
     assert "a" == extension_at([A, LATE_B], 201)
     assert ("a", "b") == extensions_during([A, LATE_B], 201, None)
 
@@ -61,7 +61,7 @@ def test_a_worker_who_is_there_is_nearer_than_one_who_has_just_left() -> None:
 
 
 def test_the_bounds_of_a_time_belong_to_it() -> None:
-    """A worker who left as a recording began, or came as it ended, is on it."""
+    """A worker that left as a recording began, or came as it ended, is on it."""
     others = (Watched("first", ((0, 1_000),)), Watched("second", ((100, 200),)))
     assert ("first", "second") == extensions_during(others, 200, 300)
     assert ("first",) == extensions_during(others, 201, 300)

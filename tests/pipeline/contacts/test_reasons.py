@@ -81,9 +81,9 @@ def test_why_a_call_has_no_audio(record: Input, reason: str) -> None:
 def test_a_refused_handshake_explains_more_than_that_no_socket_came() -> None:
     """The stream manager says that the media stream never reached a gateway; a gateway knows
     better. A start that Twilio refused afterwards explains more still."""
-    told = [changed(1, "failed", 8_000, reason=NEVER_REACHED.text), refused_handshake(2_500)]
-    assert ["handshake-refused"] == reasons(DECIDED, *told)
-    assert ["twilio-refused"] == reasons(DECIDED, *told, answered("failed", 20003, at=9_000))
+    records = [changed(1, "failed", 8_000, reason=NEVER_REACHED.text), refused_handshake(2_500)]
+    assert ["handshake-refused"] == reasons(DECIDED, *records)
+    assert ["twilio-refused"] == reasons(DECIDED, *records, answered("failed", 20003, at=9_000))
 
 
 @pytest.mark.parametrize(
@@ -104,8 +104,8 @@ def test_the_end_of_a_recording_explains_the_gap_after_it(ended: str, reason: st
     assert [reason] == reasons(DECIDED, first, completed(2, 305_000, 602_000))
     expected = "unknown" if reason == "late-start" else reason
     assert [expected] == reasons(DECIDED, first)
-    whole = completed(1, 2_300, 602_000, reason=ended)
-    assert [] == reasons(DECIDED, whole)
+    complete = completed(1, 2_300, 602_000, reason=ended)
+    assert [] == reasons(DECIDED, complete)
 
 
 def test_a_gateway_that_was_cut_off_is_dead_once_it_was_started_again() -> None:

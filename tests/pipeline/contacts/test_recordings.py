@@ -33,7 +33,7 @@ def test_a_recording_that_never_becomes_complete_is_no_audio_in_the_end() -> Non
 
 
 def test_a_supplement_is_in_the_contact_of_its_recording() -> None:
-    """With its own INUM and the workers who were there, beside the recording that it completes."""
+    """With its own INUM and its workers, beside the recording that it completes."""
     extra = supplement(2, of=1)
     found = of(WANTED, completed(1, 2_300, 30_000), completed(2, 30_000, 62_000, **extra))
     assert ["", f"{NOON}1"] == [r.supplement_of for r in found.recordings]
@@ -46,11 +46,11 @@ def test_a_supplement_is_in_the_contact_of_its_recording() -> None:
 
 def test_what_a_recording_accounts_for_is_in_the_contact() -> None:
     """Losses by reason, at the end, and withheld frames, as the recorder counted them."""
-    told = completed(
+    reported = completed(
         1, 2_300, 62_000, recording_id="id", lost=7, lost_for={"not-sent": 5, "not-received": 2},
         lost_at_end=1, withheld=9, withheld_ms=90,
     )  # fmt: skip
-    (recording,) = of(WANTED, told).recordings
+    (recording,) = of(WANTED, reported).recordings
     assert ("id", {"not-sent": 5, "not-received": 2}, 1, 9, 90, "stream") == (
         recording.recording_id, recording.lost_for, recording.lost_at_end, recording.withheld,
         recording.withheld_ms, recording.source,
@@ -70,20 +70,20 @@ def test_recordings_without_a_contact_are_known() -> None:
     assert () == unmatched(empty(TASK))
 
 
-def test_a_recording_of_nobody() -> None:
+def test_a_recording_without_an_agent() -> None:
     """Without a monitored session there is no extension."""
     (recording,) = of(call(EVE), completed(1, 2_300, 30_100)).recordings
     assert (None, ()) == (recording.extension, recording.extensions)
 
 
-def test_a_recording_is_never_of_who_was_not_monitored() -> None:
+def test_a_recording_is_never_of_an_unmonitored_agent() -> None:
     """Although on the call before all others, and longer."""
     (recording,) = of(call(EVE, ANN_LEFT), completed(1, 1_500, 30_100)).recordings
     assert ("ann@example.com", ("ann@example.com",)) == (recording.extension, recording.extensions)
 
 
-def test_a_recording_is_of_who_was_on_the_list_when_it_began() -> None:
-    """Ann came first, and was taken off before; Bob was put on, and she again later."""
+def test_a_recording_is_of_an_agent_on_the_list_when_it_began() -> None:
+    """Ann came first, and had been taken off the list; Bob was added, and Ann again later."""
     lists = [(1, 0, "ann"), (2, 5_000, "bob"), (3, 20_000, "ann")]
     history = PolicyHistory.of(
         RecordingPolicy(n, 0, NOON + at if at else 0, (f"{who}@example.com",), True, True)
@@ -105,8 +105,8 @@ def test_the_recording_of_another_calls_leg_is_withheld_and_covers_nothing() -> 
     records: list[Input] = [
         call(ANN_LEFT, completed=40_000), opened(1), started(1, 2_000), completed(1, 2_000, 30_000),
     ]  # fmt: skip
-    heard = of(*records)
-    assert ("complete", "") == (heard.capture, heard.recordings[0].withheld_because)
+    contact = of(*records)
+    assert ("complete", "") == (contact.capture, contact.recordings[0].withheld_because)
     for order in ([*records, foreign], [foreign, *records]):
         withheld = of(*order)
         assert ["leg-contradicted"] == [r.withheld_because for r in withheld.recordings]

@@ -40,7 +40,7 @@ _LISTS = (("ann@example.com", "bob@example.com"), ("*",), ("team:gold", "!queue:
 
 @st.composite
 def changing_lists(draw: st.DrawFn) -> tuple[ListVersion, ...]:
-    """Versions of the list that change who is monitored while the call goes on."""
+    """Versions of the list that change the monitored agents during the call."""
     times = draw(st.lists(st.integers(0, 60_000), min_size=1, max_size=5, unique=True))
     switches = st.sampled_from([True] * 5 + [False])
     return tuple(
@@ -54,21 +54,21 @@ def changing_lists(draw: st.DrawFn) -> tuple[ListVersion, ...]:
 def test_required_time_is_the_models(
     scene: Scene, versions: tuple[ListVersion, ...], data: st.DataObject
 ) -> None:
-    """For any call, whose events come in any order, late and repeatedly: the same spans, and the
-    same `required_ms` in the contact."""
-    told = _delivered(scene, data)
+    """For any call, with events in any order, late and repeated: the same spans, and the same
+    `required_ms` in the contact."""
+    call = _delivered(scene, data)
     opened_at = data.draw(st.none() | st.integers(START, START + 120_000))
     now = max((at for _, at in scene.known), default=START) + data.draw(
         st.sampled_from([0, 500, HOUR])
     )
     expected = model.required(scene.known, TASK, versions, now, opened_at)
-    if told is None:
+    if call is None:
         assert expected == []
         return
-    found = required(told, view(told), history(versions), opened_at, now)
+    found = required(call, view(call), history(versions), opened_at, now)
     assert expected == list(found)
 
-    state = contact_state.fold(contact_state.empty(TASK), told, now)
+    state = contact_state.fold(contact_state.empty(TASK), call, now)
     if opened_at is not None:
         opened = MediaStreamOpened("MZ1", "CA1", TASK, None, 1, "g", 1, opened_at)
         state = contact_state.fold(state, opened, now)
@@ -81,7 +81,7 @@ def test_required_time_is_the_models(
 def test_required_time_lies_within_what_can_be_recorded(
     scene: Scene, versions: tuple[ListVersion, ...]
 ) -> None:
-    """Spans are in order and apart, begin with somebody on the call, and end before it does; an
+    """Spans are in order and apart, begin with a worker on the call, and end before it does; an
     internal call is never required."""
     product = Product(TASK, ())
     for event, arrived_at in scene.known:
@@ -139,7 +139,7 @@ def test_a_monitored_agents_part_is_required() -> None:
 
 def test_the_time_without_the_agents_leg_is_not_required() -> None:
     """The agent lost the leg, and came back on another one: the session is one, the required time
-    two spans. An agent who does not come back is not waited for."""
+    two spans. If the agent does not come back, there is no waiting time."""
     on = reservation(1, "ann", created=1_000, accepted=2_000)
     worker = {"label": Fact(ANN.sid, 0, 0, "e")}
     left = {**worker, "presence": Fact("left", 0, NOON + 10_000, "e")}
@@ -165,7 +165,7 @@ def test_the_time_between_two_monitored_agents_is_required() -> None:
 
 
 def test_an_agent_who_does_not_answer_is_not_waited_for_longer_than_ten_minutes() -> None:
-    """Bob was being called when Ann left, and nothing more is known of him."""
+    """Bob's phone was ringing when Ann left, and nothing more is known of Bob."""
     bob = reservation(2, "bob", created=29_500)
     assert [(2_000, 629_500)] == spans(call(ANN, bob), now=2_000_000)
 
@@ -184,7 +184,7 @@ def test_a_transfer_under_way_is_required_for_a_second(
 
 
 def test_bridging_begins_nothing() -> None:
-    """Ann was not on the list while she was on the call; she is put on it while Bob is called."""
+    """Ann was not on the list during the call; Ann is added while Bob's phone rings."""
     lists = [(1, -60_000, ("bob@example.com",)), (2, 30_500, ("*",))]
     policies = PolicyHistory.of(
         RecordingPolicy(n, 0, NOON + at, entries, True, True) for n, at, entries in lists

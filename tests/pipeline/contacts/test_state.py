@@ -51,7 +51,7 @@ def folded(records: list[Input], at: int = NOON) -> ContactState:
 
 
 def content(state: ContactState) -> tuple[object, object]:
-    """All but when it came, and the call as what it says, not as bytes."""
+    """All but the time of arrival; the call is compared by its fields, not its bytes."""
     return replace(state, latest_at=0, changes=0, call=None), call_of(state)
 
 
@@ -94,7 +94,7 @@ def test_the_state_is_a_record_of_its_own(records: list[Input]) -> None:
 
 
 def test_a_rebuilt_tracker_loses_nothing() -> None:
-    """A version of a lower number, from a table made anew, adds what it says."""
+    """A version of a lower number, from a rebuilt table, adds its content."""
     ann, bob = reservation(1, "ann", created=0), reservation(2, "bob", created=5)
     state = folded([call(ann, revision=9), call(ann, bob, revision=2)])
     latest = call_of(state)
@@ -117,10 +117,10 @@ def test_a_supplement_is_a_recording_of_its_own() -> None:
     state = folded([*main, started(1, 50, **extra)])
     assert [extra["inum"]] == [r.inum for r in open_recordings(state)]
     assert {"MZ1"} == awaited(state)
-    whole = folded([*main, started(1, 50, **extra), completed(1, 50, 90, **extra)])
-    assert () == open_recordings(whole)
-    assert set() == awaited(whole)
-    assert 2 == len(complete_recordings(whole))
+    complete = folded([*main, started(1, 50, **extra), completed(1, 50, 90, **extra)])
+    assert () == open_recordings(complete)
+    assert set() == awaited(complete)
+    assert 2 == len(complete_recordings(complete))
 
 
 @pytest.mark.parametrize("names", [("", ""), ("a", "a"), ("", "a"), ("a", "")])

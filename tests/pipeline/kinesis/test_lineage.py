@@ -76,8 +76,8 @@ def test_sequence_numbers_compare_as_integers(a: int, b: int) -> None:
 
 
 def test_checkpoints_are_forgotten_late() -> None:
-    """Only a checkpoint that is a day old and whose shard has been missing from the list for an
-    hour is forgotten."""
+    """A checkpoint is forgotten only once it is a day old and its shard has been missing from the
+    list for an hour."""
     start = 100 * DAY
     checkpoints = {"listed": 0, "gone": 0, "young": start + HOUR - DAY + 1}
     due, absent = forgettable(checkpoints, {"listed"}, {}, start)

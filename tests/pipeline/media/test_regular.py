@@ -71,12 +71,12 @@ def test_what_is_read_is_what_decoding_gives(some):
 @given(st.binary(max_size=40), batches(), st.data())
 def test_bytes_that_are_cut_off_or_anything_else(rubbish, batch, data):
     """They are nothing regular, and no error."""
-    whole = encode(batch)
+    encoded = encode(batch)
     reader = RegularReader()
     assert None is reader.read(rubbish)
-    assert None is reader.read(whole[:5] + rubbish)
-    assert None is reader.read(whole[: data.draw(st.integers(0, len(whole) - 1))])
-    assert None is reader.read(whole + b"\0")
+    assert None is reader.read(encoded[:5] + rubbish)
+    assert None is reader.read(encoded[: data.draw(st.integers(0, len(encoded) - 1))])
+    assert None is reader.read(encoded + b"\0")
 
 
 def test_two_streams_whose_sids_begin_alike():

@@ -111,16 +111,16 @@ def test_any_frames_give_what_the_contract_says(frames):
 def test_any_cut_gives_the_same(frames, data):
     """If the frames are cut anywhere, and the fold is stopped and restored from plain values, the
     result is the same."""
-    whole, whole_audio = Timeline(), bytearray()
-    carried_out(whole, whole_audio, frames)
+    uninterrupted, uninterrupted_audio = Timeline(), bytearray()
+    carried_out(uninterrupted, uninterrupted_audio, frames)
     cut = data.draw(st.integers(0, len(frames)))
     first, audio = Timeline(), bytearray()
     carried_out(first, audio, frames[:cut])
     second = Timeline(first.state())
     assert first.state() == second.state()
     carried_out(second, audio, frames[cut:], cut)
-    assert whole_audio == audio
-    assert counts(whole) == counts(second)
+    assert uninterrupted_audio == audio
+    assert counts(uninterrupted) == counts(second)
 
 
 def test_a_24_hour_call_stays_small():

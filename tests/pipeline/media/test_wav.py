@@ -32,7 +32,7 @@ def test_the_header_says_mu_law_8_khz_two_channels():
     assert HEADER_SIZE == len(header(0))
 
 
-def test_24_hours_fit_and_what_cannot_be_told_is_refused():
+def test_24_hours_fit_and_a_greater_size_is_refused():
     """1.4 GB of audio, and the limit of 32 bits."""
     day = 24 * 3_600 * 8_000
     assert day * 2 == struct.unpack_from("<I", header(day), HEADER_SIZE - 4)[0]

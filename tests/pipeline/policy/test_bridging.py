@@ -13,7 +13,7 @@ def _decided(version: Call, *entries: str, now: int = T, **switches: bool) -> De
     return decide(view(version), history, now)
 
 
-def test_a_transfer_to_a_monitored_agent_keeps_the_recording_while_he_is_called() -> None:
+def test_a_transfer_to_a_monitored_agent_keeps_the_recording_while_it_rings() -> None:
     """The recording continues however long the next agent's phone rings, if the reservation was
     made at most a second after the first agent left."""
     gone = reservation(ANN, created=T, accepted=T, wrapup=T + 50)
@@ -25,7 +25,7 @@ def test_a_transfer_to_a_monitored_agent_keeps_the_recording_while_he_is_called(
 
 
 def test_who_left_may_be_taken_off_the_list_while_the_next_one_is_called() -> None:
-    """The list at the moment of leaving counts. An agent who was removed before has stopped the
+    """The list at the moment of leaving counts. The earlier removal of an agent has stopped the
     recording already."""
     called = view(
         call(reservation(ANN, created=T, accepted=T, wrapup=T + 50), reservation(CAROL, created=T))
@@ -83,15 +83,15 @@ def test_a_transfer_under_way_is_bridged_for_a_second() -> None:
         assert not record(T + 60, **{"initiated": T + 40, over: T + 55})
 
 
-def test_the_second_counts_from_when_the_leaving_was_heard_of() -> None:
+def test_the_second_counts_from_when_the_leaving_became_known() -> None:
     """Events may be late, and so are the events that follow them."""
     gone = reservation(ANN, created=T, accepted=T, wrapup=T + 50)
     version = view(call(gone, transfers=(transfer(initiated=T + 40),)))
     history = PolicyHistory.of([listing(ANN)])
 
-    heard = T + 5_000
-    at = (heard, heard + 999, heard + 1_000)
-    assert [True, True, False] == [decide(version, history, n, heard).record for n in at]
+    known_at = T + 5_000
+    at = (known_at, known_at + 999, known_at + 1_000)
+    assert [True, True, False] == [decide(version, history, n, known_at).record for n in at]
 
 
 def test_bridging_begins_nothing() -> None:
@@ -111,7 +111,7 @@ def test_a_rejected_transfer_ends_it() -> None:
     assert not _decided(call(gone, carol), now=T + 600).record
 
 
-def test_a_call_that_nobody_takes_is_awaited_for_ten_minutes() -> None:
+def test_an_unaccepted_reservation_is_awaited_for_ten_minutes() -> None:
     """From the moment at which the monitored agent was asked."""
     minute = 60_000
     gone = reservation(ANN, created=T, accepted=T, wrapup=T + 50)

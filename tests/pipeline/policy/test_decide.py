@@ -37,7 +37,7 @@ def test_the_reason_names_the_agent_who_came_first() -> None:
         assert "WRann" == decision.reservation_sid
 
 
-def test_an_alerting_agent_is_not_recorded_and_nothing_is_told_yet() -> None:
+def test_an_alerting_agent_is_not_recorded_and_no_decision_is_published_yet() -> None:
     """No agent has accepted, so there is nothing to publish."""
     decision = _decided(call(reservation(ANN, created=T)))
 
@@ -76,10 +76,10 @@ def test_that_the_direction_stays_unknown_is_decided_after_five_seconds() -> Non
     ann, bob = (reservation(who, created=T, accepted=T + 100) for who in (ANN, BOB))
     unknown = call(ann, direction=None)
     news = [is_news(_decided(unknown, now=T + at), None, "") for at in (100, 5_099, 5_100)]
-    told = published(_decided(unknown, now=T + 5_100), None)
+    decision = published(_decided(unknown, now=T + 5_100), None)
 
     assert [False, False, True] == news
-    assert ("do-not-record", "not recorded: direction not known") == told
+    assert ("do-not-record", "not recorded: direction not known") == decision
     assert not is_news(_decided(call(bob, direction=None), now=T + 60_000), None, "")
     assert not is_news(_decided(unknown, now=T + 9_000), "do-not-record", "no-direction")
     assert is_news(_decided(call(ann), now=T + 9_000), "do-not-record", "no-direction")
@@ -122,7 +122,7 @@ def test_a_change_of_the_list_applies_to_running_calls() -> None:
     assert ("stop", "stopped: no longer on the list") == published(after, "record")
 
 
-def test_what_stopped_is_not_told_again() -> None:
+def test_a_stop_is_not_published_again() -> None:
     """After the stop the call's end is no news; a new start is."""
     gone = reservation(ANN, created=T, accepted=T, wrapup=T + 50)
     over = _decided(call(gone, milestones={"conference-end": T + 60}), now=T + 70)
@@ -132,7 +132,7 @@ def test_what_stopped_is_not_told_again() -> None:
     assert is_news(back, "stop", "none")
 
 
-def test_why_it_is_not_recorded_is_told_once() -> None:
+def test_the_reason_not_to_record_is_published_once() -> None:
     """The reason that no monitored agent was on the call is the same at its end, so it is not
     published again. Later facts about a call that has ended are not published either."""
     bob = reservation(BOB, created=T, accepted=T)

@@ -84,7 +84,7 @@ def test_the_version_in_force_does_not_depend_on_how_the_history_came(
     assert 4 == history.latest.version
 
 
-def test_before_the_first_version_nobody_is_monitored() -> None:
+def test_before_the_first_version_no_agent_is_monitored() -> None:
     """No version, version 0."""
     assert NOBODY == PolicyHistory().at(T)
 

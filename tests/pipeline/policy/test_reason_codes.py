@@ -45,7 +45,7 @@ def test_a_decision_has_a_code_and_a_reservation(
     version: Call, last: str | None, code: str, reservation_sid: str | None
 ) -> None:
     """The code fits the published decision. If the reason is about no agent in particular, the
-    reservation is that of the first agent on the call, or of the last who left."""
+    reservation is that of the first agent on the call, or of the last to leave."""
     listed = (ANN, CAROL, "!queue:vip")
     history = PolicyHistory.of([RecordingPolicy(1, 0, 0, listed, True, False)])
     decision = decide(view(version), history, T + 70)

@@ -29,14 +29,14 @@ def test_a_version_survives_being_cut_into_parts(
 ) -> None:
     """Whatever the order of the parts and however often each came; each part is small, or holds
     one entry."""
-    whole = _version(7, *sorted(entries))
-    parts = parts_of(whole, most)
-    came = [*parts[:-1], *chance.choices(parts[:-1] or parts, k=3)] if len(parts) > 1 else []
-    chance.shuffle(came)
+    version = _version(7, *sorted(entries))
+    parts = parts_of(version, most)
+    arrived = [*parts[:-1], *chance.choices(parts[:-1] or parts, k=3)] if len(parts) > 1 else []
+    chance.shuffle(arrived)
     assembly = Assembly()
-    assert not any(assembly.add(part) for part in came)
+    assert not any(assembly.add(part) for part in arrived)
 
-    assert replace(whole, hash=hash_of(whole)) == assembly.add(parts[-1])
+    assert replace(version, hash=hash_of(version)) == assembly.add(parts[-1])
     assert len({key_of(part) for part in parts}) == len(parts)
     for part in parts:
         assert len(part.entries) == 1 or len("".join(part.entries).encode()) <= most or not entries
@@ -58,8 +58,8 @@ def test_the_hash_names_the_content(entries: frozenset[str], inbound: bool, outb
 
 
 def test_a_version_counts_once_all_its_parts_are_there() -> None:
-    """Until all parts are there, the previous version is in force. A version whose parts do not
-    match its hash never is."""
+    """Until all parts are there, the previous version is in force. If the parts do not match the
+    hash, the version never takes effect."""
     parts = parts_of(_version(2, "a", "b", at=10), 1)
     history = PolicyHistory.of([_version(1), parts[1]])
     assert 1 == history.latest.version

@@ -35,17 +35,17 @@ def test_an_added_event_says_what_the_delivered_one_would() -> None:
     (event,) = of_tasks([listed("reservation.accepted", 2_000)], NOW)
     assert is_added(event)
     assert ("taskrouter", TASK) == (json.loads(event.body)[ADDED_ATTRIBUTE], event.task_sid)
-    said = delta(event)
-    assert isinstance(said, Call)
-    (reservation,) = said.reservations
+    change = delta(event)
+    assert isinstance(change, Call)
+    (reservation,) = change.reservations
     assert (WR, {"accepted": NOON + 2_000}) == (
         reservation.sid,
         reservation.milestones,
     )
     assert "ann@example.com" == reservation.facts["extension"].value
     assert ("inbound", LEG) == (
-        said.facts["direction"].value,
-        said.facts["customer_call_sid"].value,
+        change.facts["direction"].value,
+        change.facts["customer_call_sid"].value,
     )
 
 
@@ -70,9 +70,9 @@ def test_a_call_that_is_over_never_seems_to_be_in_progress() -> None:
     ]
     state: Call | None = None
     for event in [end, *of_tasks(rest, NOW)]:
-        said = delta(event)
-        assert isinstance(said, Call)
-        state = folded(state, said, NOW).call
+        change = delta(event)
+        assert isinstance(change, Call)
+        state = folded(state, change, NOW).call
         assert CallState.ACTIVE != state.state
     assert state is not None
     seen = view(state)
@@ -81,7 +81,7 @@ def test_a_call_that_is_over_never_seems_to_be_in_progress() -> None:
 
 
 def test_events_that_say_nothing_of_a_call_are_left_out() -> None:
-    """And a conference whose end is not stated has no end."""
+    """A conference without a stated end has no end."""
     assert [] == of_tasks([listed("task-queue.entered", 0)], NOW)
     assert None is of_conference(TASK, replace(CONFERENCE, ended_at=None), NOW)
 
@@ -96,6 +96,6 @@ def test_an_event_that_is_too_large_is_cut_down() -> None:
     assert event is not None
     made: list[CtiEvent] = of_tasks([event], NOW)
     assert len(made[0].body) < LARGEST_BYTES
-    said = delta(made[0])
-    assert isinstance(said, Call)
-    assert "inbound" == said.facts["direction"].value
+    change = delta(made[0])
+    assert isinstance(change, Call)
+    assert "inbound" == change.facts["direction"].value

@@ -1,4 +1,4 @@
-"""What a comparison does for a task, by what is listed and what is known."""
+"""The result of a comparison for a task, by Twilio's lists and the known calls."""
 
 from dataclasses import replace
 from typing import Any
@@ -116,7 +116,7 @@ def test_a_contact_shows_what_is_known() -> None:
     ],
 )
 def test_an_outbound_call_may_seem_unanswered(changes: dict[str, Any], is_unanswered: bool) -> None:
-    """Only an outbound call has a called party whose answer may not be known. The outcome is no
+    """Only on an outbound call may the called party's answer be unknown. The outcome is no
     evidence. A call without a monitored agent need not be recorded anyway."""
     outbound = replace(
         CONTACT, direction="outbound", outcome="unanswered", capture="not-required",

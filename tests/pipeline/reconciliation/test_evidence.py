@@ -23,20 +23,20 @@ def test_order_and_repetition_do_not_matter(
     findings: list[ReconciliationEvidence], random: object
 ) -> None:
     """Any order, with repetitions, and merged in any groups, gives the same."""
-    whole = union(findings)
+    evidence = union(findings)
     shuffled = [*findings, *findings]
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert whole == union(shuffled)
+    assert evidence == union(shuffled)
     middle = len(shuffled) // 2
-    assert whole == merged(union(shuffled[:middle]), union(shuffled[middle:]))
+    assert evidence == merged(union(shuffled[:middle]), union(shuffled[middle:]))
 
 
 @settings(max_examples=examples(100))
 @given(st.lists(FINDINGS, min_size=1, max_size=5))
 def test_a_finding_that_is_known_is_no_news(findings: list[ReconciliationEvidence]) -> None:
-    """Whenever it was found before. What is no news changes nothing but the time."""
-    whole = union(findings)
-    assert not any(is_news(whole, finding) for finding in findings)
+    """Whenever it was found before. Repeated evidence changes only the time."""
+    evidence = union(findings)
+    assert not any(is_news(evidence, finding) for finding in findings)
     assert all(is_news(None, finding) for finding in findings)
 
 

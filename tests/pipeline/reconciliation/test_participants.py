@@ -1,4 +1,4 @@
-"""Who was in a conference, and whether an outbound call was answered."""
+"""The participants of a conference, and whether an outbound call was answered."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -77,9 +77,9 @@ def contact_of(events: Iterable[CtiEvent]) -> Contact:
     """The contact that the events make."""
     call: Call | None = None
     for event in events:
-        said = delta(event)
-        assert isinstance(said, Call)
-        call = folded(call, said, NOW).call
+        change = delta(event)
+        assert isinstance(change, Call)
+        call = folded(call, change, NOW).call
     assert call is not None
     made = contact(fold(empty(TASK), call, NOW), HISTORY, NOW)
     assert made is not None

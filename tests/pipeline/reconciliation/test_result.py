@@ -52,7 +52,7 @@ def test_the_result_follows_the_contact(made: Contact, result: str, reason: str)
 
 @pytest.mark.parametrize("made", [contact("pending"), contact("missing", WHOLE, state="active")])
 def test_a_call_in_progress_has_no_result(made: Contact) -> None:
-    """Nor has one whose recordings are not complete."""
+    """Nor does a contact with incomplete recordings."""
     assert None is of_contact(evidence(), made, 3)
 
 
@@ -76,7 +76,7 @@ def test_an_exclusion_names_the_decision_and_its_version() -> None:
 
 
 def test_each_reservation_has_its_own_result() -> None:
-    """By the gaps within its session; one that no event tells of is lost."""
+    """By the gaps within its session; a session without any event is lost."""
     second = Session(OTHER, "bob@example.com", True, NOON + 20_000, NOON + 32_000)
     made = contact("partial", PART, sessions=(replace(SESSION, ended_at=NOON + 20_000), second))
     unknown = replace(evidence().reservations[0], reservation_sid="WR" + "f" * 32)

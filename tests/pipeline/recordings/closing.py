@@ -10,7 +10,7 @@ from tests.pipeline.recordings.logs import T0, opened
 def closing_checkpoint(
     sid: str, *, offset: int = 5, closed_at: int = T0 + 1_000, last: int = 0, part: int = 0
 ) -> RecorderCheckpoint:
-    """Return the closing checkpoint of a recording whose batches 1 to `last` came. `part`: of a
+    """Return the closing checkpoint of a recording with batches 1 to `last`. `part`: of a
     supplement."""
     ranges = (BatchRange(1, last),) if last else ()
     return replace(

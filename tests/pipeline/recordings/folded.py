@@ -14,8 +14,8 @@ from tests.pipeline.recordings.world import World
 
 
 def completed(world: World) -> dict[str, RecordingCompleted]:
-    told = [each for each in world.told if isinstance(each, RecordingCompleted)]
-    return {each.stream_sid: each for each in told if not each.supplement_of}
+    reports = [each for each in world.published if isinstance(each, RecordingCompleted)]
+    return {each.stream_sid: each for each in reports if not each.supplement_of}
 
 
 def fold_all(*messages: Message) -> tuple[PartitionFold, list]:

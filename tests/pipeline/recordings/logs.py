@@ -105,8 +105,8 @@ def dropped(batches: Sequence[MediaBatch], reason: str = "spill-full") -> MediaD
         )
         for track in ("inbound", "outbound")
     )
-    who = (first.stream_sid, first.call_sid, "WT1", GATEWAY, EPOCH, last.at, reason)
-    return MediaDropped(*who, first.number, last.number, tuple(t for t in tracks if t.runs))
+    ids = (first.stream_sid, first.call_sid, "WT1", GATEWAY, EPOCH, last.at, reason)
+    return MediaDropped(*ids, first.number, last.number, tuple(t for t in tracks if t.runs))
 
 
 def opened(sid: str, at: int = T0) -> MediaStreamOpened:
@@ -162,10 +162,10 @@ def stories(draw: st.DrawFn) -> Story:
     for record in records:
         messages.append(Message(record, offset, T0 + 100 * len(messages)))
         offset += draw(st.sampled_from([1, 1, 1, 3]))
-    return _told(tuple(messages))
+    return _story(tuple(messages))
 
 
-def _told(messages: tuple[Message, ...]) -> Story:
+def _story(messages: tuple[Message, ...]) -> Story:
     frames: dict[str, list[Frame]] = {}
     invalid: dict[str, int] = {}
     taken: set[tuple[str, int]] = set()

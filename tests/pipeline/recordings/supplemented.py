@@ -44,7 +44,7 @@ def log_of(*records: Any, step: int = 100) -> list[Message]:
     return log
 
 
-def lived(log: Sequence[Message]) -> World:
+def world_of(log: Sequence[Message]) -> World:
     """What becomes of the log in one life."""
     world = World()
     world.live(log, [(len(log), False)])
@@ -53,8 +53,8 @@ def lived(log: Sequence[Message]) -> World:
 
 def completed(world: World) -> list[RecordingCompleted]:
     """The recordings that were completed, each once, in order."""
-    told = [each for each in world.told if isinstance(each, RecordingCompleted)]
-    return list({each.recording_id: each for each in told}.values())
+    reports = [each for each in world.published if isinstance(each, RecordingCompleted)]
+    return list({each.recording_id: each for each in reports}.values())
 
 
 TICK = GatewayAlive("gateway-1", 1, T0)

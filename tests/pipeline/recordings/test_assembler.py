@@ -72,10 +72,10 @@ def test_a_checkpoint_continues_the_fold_at_any_record(
 ) -> None:
     """The segments and the state are the same with and without a stop after any record."""
     through, stopped = fresh(), fresh()
-    whole = folded(batches, through)
+    at_once = folded(batches, through)
     first = add_all(stopped, *batches[:middle])
     resumed = Assembler(stopped.checkpoint())
-    assert whole == [*first, *folded(batches[middle:], resumed)]
+    assert at_once == [*first, *folded(batches[middle:], resumed)]
     assert through.checkpoint() == resumed.checkpoint()
 
 

@@ -29,7 +29,7 @@ def recorded(*frames: Frame, at: int = T0, cut: int = 3) -> tuple[RecordingCompl
     log = [Message(record, n, T0) for n, record in enumerate(records)]
     world = World()
     world.live(log, [(1, True)] * len(log))
-    (done,) = [each for each in world.told if isinstance(each, RecordingCompleted)]
+    (done,) = [each for each in world.published if isinstance(each, RecordingCompleted)]
     verify(world.audio[done.recording_id], world.manifest(done.recording_id), of_stream(log, "MZ1"))
     return done, world.audio[done.recording_id][HEADER_SIZE:], world.manifest(done.recording_id)
 

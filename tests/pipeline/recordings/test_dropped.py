@@ -44,7 +44,7 @@ def manifest_of(*records: Any) -> Any:
     log = [Message(record, 3 + n, T0 + 100 * n) for n, record in enumerate(records)]
     world = World()
     world.live(log, [(1, True)] * len(log))
-    (done,) = [told for told in world.told if isinstance(told, RecordingCompleted)]
+    (done,) = [each for each in world.published if isinstance(each, RecordingCompleted)]
     found = world.manifest(done.recording_id)
     own = [(m.offset, m.record) for m in log if not isinstance(m.record, GatewayStarted)]
     verify(world.audio[done.recording_id], found, own)
@@ -117,7 +117,7 @@ def test_of_one_track():
     assert {"spill-full": 25, "not-sent": 25} == found["lost_for"]
 
 
-def test_told_twice_and_sent_after_all():
+def test_reported_twice_and_sent_after_all():
     """Neither is counted twice; a batch that was written after all is in its place."""
     gone = dropped([batch(2)])
     found = manifest_of(opened("MZ1"), batch(1), gone, gone, batch(2), batch(3), closed("MZ1"))
@@ -145,7 +145,7 @@ def test_a_gateway_that_is_back_at_once():
     assert (10, 700) == (found["lost_at_end"]["frames"], found["lost_at_end"]["until_ms"])
 
 
-def test_the_last_batch_is_missing_and_nobody_says_why():
+def test_the_last_batch_is_missing_without_a_reason():
     """The gateway says how many it sent: those after the last that came are missing."""
     end = replace(closed("MZ1"), batches=3, frames=150, at=T0 + 1_500)
     found = manifest_of(opened("MZ1"), batch(1), end)

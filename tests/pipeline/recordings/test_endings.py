@@ -1,4 +1,4 @@
-"""How recordings end, and what is known of their ends."""
+"""How recordings end, and the evidence of their ends."""
 
 from collections.abc import Iterator
 

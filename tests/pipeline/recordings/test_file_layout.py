@@ -24,7 +24,7 @@ def length(piece: SegmentTrack) -> int:
 
 @st.composite
 def recordings(draw) -> list[RecordingSegment]:
-    """Generate segments whose tracks may be far apart."""
+    """Generate segments with tracks that may be far apart."""
     ends, made = [0, 0], []
     for index in range(draw(st.integers(1, 5))):
         parts = []

@@ -109,14 +109,14 @@ async def test_samples_are_silenced_however_the_file_is_cut(
     """Each range only on its own track; the file ends after as many samples as are kept."""
     kept = min(kept, samples)
     audio = bytearray(n % 200 for n in range(2 * samples))
-    whole = bytes(header(samples) + audio)
+    expected = bytes(header(samples) + audio)
     ranges = [[(first, first + size) for first, size in side] for side in places]
 
     async def pieces() -> AsyncIterator[bytearray]:
         at = 0
-        for size in [HEADER_SIZE, *cuts, len(whole)]:
-            if whole[at : at + size]:
-                yield bytearray(whole[at : at + size])
+        for size in [HEADER_SIZE, *cuts, len(expected)]:
+            if expected[at : at + size]:
+                yield bytearray(expected[at : at + size])
             at += size
 
     found = b"".join([bytes(piece) async for piece in silenced(pieces(), kept, ranges)])

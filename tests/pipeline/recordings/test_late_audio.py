@@ -29,7 +29,7 @@ from tests.pipeline.recordings.logs import (
     dropped,
     opened,
 )
-from tests.pipeline.recordings.supplemented import HOUR, TICK, batch, completed, lived, log_of
+from tests.pipeline.recordings.supplemented import HOUR, TICK, batch, completed, log_of, world_of
 from tests.pipeline.recordings.verifier import verify
 from tests.pipeline.recordings.world import World
 
@@ -99,7 +99,7 @@ def frames_sent(log: Sequence[Message]) -> Counter[tuple[str, str, bytes]]:
 @given(late_logs())
 def test_each_frame_is_in_one_recording_of_its_task_and_stream(log):
     """None is lost, none is there twice, whatever comes late, again, or from two gateways."""
-    world = lived(log)
+    world = world_of(log)
     found: Counter[tuple[str, str, bytes]] = Counter()
     for done in completed(world):
         for payload, count in payloads(world, done).items():
@@ -111,9 +111,9 @@ def test_each_frame_is_in_one_recording_of_its_task_and_stream(log):
 def test_every_recording_is_announced_and_accounts_for_itself(log):
     """What began ended, under one id; a supplement names a recording of its stream; and manifests
     of recordings that one gateway took in are what a reader of the log finds."""
-    world = lived(log)
+    world = world_of(log)
     done = completed(world)
-    began = [each for each in world.told if isinstance(each, RecordingStarted)]
+    began = [each for each in world.published if isinstance(each, RecordingStarted)]
     assert sorted(each.recording_id for each in began) == sorted(d.recording_id for d in done)
     for each in done:
         mains = [d for d in done if not d.supplement_of and d.stream_sid == each.stream_sid]
@@ -141,25 +141,25 @@ def test_kills_change_nothing(log, lives, last):
     """Killed at any step, any number of times: the same recordings as in one life."""
     world = World()
     world.live_in_spite_of_kills(log, lives, last)
-    whole = lived(log)
-    assert whole.audio == world.audio
-    assert whole.manifests == world.manifests
-    assert set(whole.told) == set(world.told)
+    undisturbed = world_of(log)
+    assert undisturbed.audio == world.audio
+    assert undisturbed.manifests == world.manifests
+    assert set(undisturbed.published) == set(world.published)
 
 
 @given(late_logs(), st.data())
 def test_a_replay_of_any_part_changes_nothing(log, data):
     """The committed offset may fall back to any earlier one."""
-    world = lived(log)
-    before = (dict(world.audio), dict(world.manifests), set(world.told))
+    world = world_of(log)
+    before = (dict(world.audio), dict(world.manifests), set(world.published))
     world.committed = data.draw(st.sampled_from(log)).offset
     world.live(log, [(1000, False)])
-    assert before == (world.audio, world.manifests, set(world.told))
+    assert before == (world.audio, world.manifests, set(world.published))
 
 
 def test_checkpoints_survive_their_bytes():
     """What a fold remembers of complete recordings is in its checkpoints, as written."""
-    world = lived(log_of(opened("MZ1"), batch(1), closed("MZ1")))
+    world = world_of(log_of(opened("MZ1"), batch(1), closed("MZ1")))
     (value,) = world.checkpoints.values()
     fold = PartitionFold([decode(value)])
     assert [Ignored("in a complete recording")] == fold.handle(batch(1), 10, T0)

@@ -40,7 +40,7 @@ def _small_segments() -> Iterator[None]:
         yield
 
 
-def _whole(story: Story) -> World:
+def _undisturbed(story: Story) -> World:
     world = World()
     world.live(story.messages, [(len(story.messages), False)])
     return world
@@ -50,7 +50,7 @@ def _whole(story: Story) -> World:
 def test_audio_and_manifest_are_the_contract_s(story):
     """An independent reader of contract and log finds every sample and every frame at the place in
     the manifest, and the reports agree with the manifest."""
-    world = _whole(story)
+    world = _undisturbed(story)
     found = completed(world)
     assert story.frames.keys() == found.keys()
     for sid, done in found.items():
@@ -73,11 +73,11 @@ def test_kills_change_nothing(story, lives, last):
     announcements as in one life, and no segment left."""
     world = World()
     world.live_in_spite_of_kills(story.messages, lives, last)
-    whole = _whole(story)
-    assert whole.audio == world.audio
-    assert whole.manifests == world.manifests
-    assert whole.refused == world.refused
-    assert set(whole.told) == set(world.told)
+    undisturbed = _undisturbed(story)
+    assert undisturbed.audio == world.audio
+    assert undisturbed.manifests == world.manifests
+    assert undisturbed.refused == world.refused
+    assert set(undisturbed.published) == set(world.published)
 
 
 @given(stories(), rounds)
@@ -87,7 +87,7 @@ def test_the_quick_way_and_the_other_agree(story, sizes):
     quick, slow = World(), World(quick=False)
     for world in (quick, slow):
         world.live(story.messages, [*sizes, (1000, True)])
-    assert slow.told == quick.told
+    assert slow.published == quick.published
     assert (slow.audio, slow.manifests) == (quick.audio, quick.manifests)
     assert slow.checkpoints == quick.checkpoints
     assert slow.committed == quick.committed
@@ -110,11 +110,11 @@ def test_a_regular_call_goes_the_quick_way():
 @given(stories(), st.data())
 def test_a_suffix_delivered_again_changes_nothing(story, data):
     """A committed offset may fall back to any earlier one: the rest is read again, for nothing."""
-    world = _whole(story)
-    before = (dict(world.audio), dict(world.manifests), set(world.told))
+    world = _undisturbed(story)
+    before = (dict(world.audio), dict(world.manifests), set(world.published))
     world.committed = data.draw(st.sampled_from(story.messages)).offset
     world.live(story.messages, [(1000, False)])
-    assert before == (world.audio, world.manifests, set(world.told))
+    assert before == (world.audio, world.manifests, set(world.published))
 
 
 @given(stories(), st.data())
@@ -128,9 +128,9 @@ def test_an_older_checkpoint_put_over_a_newer_one(story, data):
     for sid in data.draw(st.sets(st.sampled_from(sorted(old)))) if old else ():
         world.checkpoints[sid] = old[sid]
     world.live(story.messages, [(1000, False)])
-    whole = _whole(story)
-    assert whole.audio == world.audio
-    assert whole.manifests == world.manifests
+    undisturbed = _undisturbed(story)
+    assert undisturbed.audio == world.audio
+    assert undisturbed.manifests == world.manifests
 
 
 def _recording(stream_sid: str, started_at: int) -> Recording:

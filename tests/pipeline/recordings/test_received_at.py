@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pipeline.recordings.received_at import ReceiveClock, frames_received_at, samples_between
 from schemas.records import ClockPoint, RecorderTrack, RecordingCompleted, TimestampStretch
 from tests.pipeline.recordings.logs import T0, closed, opened
-from tests.pipeline.recordings.test_withholding import batch, batches, decided, lived
+from tests.pipeline.recordings.test_withholding import batch, batches, decided, world_of
 
 TOLERANCE_MS = 60
 SAMPLES = 8
@@ -21,57 +21,57 @@ def track(*seen: TimestampStretch, end: int | None) -> RecorderTrack:
 
 def done(*records: object) -> RecordingCompleted:
     """The recording that these records make."""
-    told = lived(records).told
-    found = {e.recording_id: e for e in told if isinstance(e, RecordingCompleted)}
+    published = world_of(records).published
+    found = {e.recording_id: e for e in published if isinstance(e, RecordingCompleted)}
     (only,) = found.values()
     return only
 
 
 def test_a_recording_has_the_times_of_its_first_and_last_frame() -> None:
     """By the gateway's clock; the media stream opened at T0."""
-    told = done(opened("MZ1"), *batches(1, 10), closed("MZ1"))
-    assert (T0, T0 + 5_000) == (told.first_frame_at, told.last_frame_at)
+    recording = done(opened("MZ1"), *batches(1, 10), closed("MZ1"))
+    assert (T0, T0 + 5_000) == (recording.first_frame_at, recording.last_frame_at)
 
 
 def test_a_first_frame_that_came_late() -> None:
     """The first half second came a second late, the others at once after it."""
     late = [batch(number, 1_000) for number in range(1, 5)]
-    told = done(opened("MZ1"), *late, closed("MZ1"))
-    assert (T0 + 1_000, T0 + 3_000) == (told.first_frame_at, told.last_frame_at)
+    recording = done(opened("MZ1"), *late, closed("MZ1"))
+    assert (T0 + 1_000, T0 + 3_000) == (recording.first_frame_at, recording.last_frame_at)
 
 
 def test_a_stream_that_begins_in_the_middle() -> None:
     """The first frame has a timestamp of two seconds."""
-    told = done(opened("MZ1"), *batches(5, 6), closed("MZ1"))
-    assert (T0 + 2_000, T0 + 3_000) == (told.first_frame_at, told.last_frame_at)
+    recording = done(opened("MZ1"), *batches(5, 6), closed("MZ1"))
+    assert (T0 + 2_000, T0 + 3_000) == (recording.first_frame_at, recording.last_frame_at)
 
 
 def test_an_interruption_moves_only_the_last_frame() -> None:
     """After it, frames come three seconds later than they were spoken."""
     records = [*batches(1, 4), *[batch(number, 3_000) for number in range(5, 9)]]
-    told = done(opened("MZ1"), *records, closed("MZ1"))
-    assert (T0, T0 + 7_000) == (told.first_frame_at, told.last_frame_at)
+    recording = done(opened("MZ1"), *records, closed("MZ1"))
+    assert (T0, T0 + 7_000) == (recording.first_frame_at, recording.last_frame_at)
 
 
 def test_withheld_frames_were_received() -> None:
     """A stop cuts the audio, not the time of the last frame."""
     records = [decided("record", -500), opened("MZ1"), *batches(1, 10)]
-    told = done(*records, decided("stop", 1_000), *batches(11, 20), closed("MZ1"))
-    assert (T0, T0 + 10_000) == (told.first_frame_at, told.last_frame_at)
-    assert told.withheld
+    recording = done(*records, decided("stop", 1_000), *batches(11, 20), closed("MZ1"))
+    assert (T0, T0 + 10_000) == (recording.first_frame_at, recording.last_frame_at)
+    assert recording.withheld
 
 
 def test_without_a_frame_there_is_no_time() -> None:
     """Nothing came."""
-    told = done(opened("MZ1"), closed("MZ1"))
-    assert (None, None) == (told.first_frame_at, told.last_frame_at)
+    recording = done(opened("MZ1"), closed("MZ1"))
+    assert (None, None) == (recording.first_frame_at, recording.last_frame_at)
 
 
 def test_no_frame_was_received_before_the_stream_opened() -> None:
     """The half second before the first batch was shorter than its audio: it came in a burst."""
     burst = replace(batch(1), at=T0 + 100)
-    told = done(opened("MZ1"), burst, batch(2, -400), closed("MZ1"))
-    assert (T0, T0 + 600) == (told.first_frame_at, told.last_frame_at)
+    recording = done(opened("MZ1"), burst, batch(2, -400), closed("MZ1"))
+    assert (T0, T0 + 600) == (recording.first_frame_at, recording.last_frame_at)
 
 
 lags = st.lists(st.integers(0, 5_000), min_size=1, max_size=30)
@@ -85,8 +85,8 @@ def test_the_times_are_as_exact_as_the_points(lags: list[int]) -> None:
     for number, lag in enumerate(lags):
         clock.note(500 * SAMPLES * number, T0 + lag)
     end = 500 * SAMPLES * len(lags)
-    whole = track(TimestampStretch(0, 20, 25 * len(lags)), end=end)
-    first, last = frames_received_at([whole], clock.points, T0)
+    one_run = track(TimestampStretch(0, 20, 25 * len(lags)), end=end)
+    first, last = frames_received_at([one_run], clock.points, T0)
     assert first is not None
     assert last is not None
     assert abs(first - (T0 + lags[0])) <= TOLERANCE_MS

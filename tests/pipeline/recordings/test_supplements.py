@@ -27,8 +27,8 @@ from tests.pipeline.recordings.supplemented import (
     TICK,
     batch,
     completed,
-    lived,
     log_of,
+    world_of,
 )
 
 REMEMBERED_MS = 4 * 24 * 60 * 60 * 1000
@@ -51,8 +51,8 @@ def test_audio_of_a_complete_recording_becomes_a_supplement():
     frame, and names the first."""
     first = [opened("MZ1"), batch(1), batch(2), closed("MZ1")]
     late = [batch(3), batch(4), NEXT]
-    before = lived(log_of(*first))
-    world = lived(log_of(*first, 65 * 60_000, *late))
+    before = world_of(log_of(*first))
+    world = world_of(log_of(*first, 65 * 60_000, *late))
     main, supplement = completed(world)
     assert (main.recording_id, main) in [(d.recording_id, d) for d in completed(before)]
     assert before.audio[main.recording_id] == world.audio[main.recording_id]
@@ -70,7 +70,7 @@ def test_audio_of_a_complete_recording_becomes_a_supplement():
 def test_what_comes_again_changes_nothing(lateness):
     """However late, and however often, also beside audio that is new."""
     first = [opened("MZ1"), batch(1), batch(2), closed("MZ1")]
-    world = lived(log_of(*first, lateness, *first, batch(2), batch(3), batch(3), batch(1), NEXT))
+    world = world_of(log_of(*first, lateness, *first, batch(2), batch(3), batch(3), batch(1), NEXT))
     main, supplement = completed(world)
     assert (8, 4) == (main.received, supplement.received)
     assert (0, 0) == (main.duplicate, supplement.duplicate)
@@ -79,7 +79,7 @@ def test_what_comes_again_changes_nothing(lateness):
 def test_a_supplement_ends_with_the_close_or_after_a_minute_of_silence():
     """By the log's clock; audio that comes after that is the next supplement."""
     first = [opened("MZ1"), batch(1), closed("MZ1")]
-    world = lived(
+    world = world_of(
         log_of(
             *first, batch(2), SUPPLEMENT_SILENT_MS, TICK, batch(3), closed("MZ1"), batch(4), NEXT
         )
@@ -95,7 +95,7 @@ def test_a_gateway_that_was_cut_off_for_over_an_hour():
     when it was back is recorded, and none of it counts as lost."""
     heard = [opened("MZ1"), *(batch(n) for n in range(1, 11))]
     spilled = [*(batch(n) for n in range(11, 200)), closed("MZ1")]
-    world = lived(log_of(*heard, SILENT_MS, TICK, 5 * 60_000, *spilled))
+    world = world_of(log_of(*heard, SILENT_MS, TICK, 5 * 60_000, *spilled))
     main, supplement = completed(world)
     assert ("gateway-gone", "stop") == (main.reason, supplement.reason)
     assert (40, 0) == (main.received, main.lost)
@@ -107,7 +107,7 @@ def test_a_stream_sid_that_is_used_under_another_task_is_its_own_recording():
     mine = [opened("MZ1"), batch(1), batch(2), closed("MZ1")]
     theirs = [replace(each, task_sid="WT2", call_sid="CA2") for each in mine]
     mixed = [record for pair in zip(mine, theirs, strict=True) for record in pair]
-    world = lived(log_of(*mixed, 2 * HOUR, *theirs[1:], replace(batch(3), task_sid="WT2"), NEXT))
+    world = world_of(log_of(*mixed, 2 * HOUR, *theirs[1:], replace(batch(3), task_sid="WT2"), NEXT))
     one, other, supplement = completed(world)
     assert ("WT1", "WT2", "WT2") == (one.task_sid, other.task_sid, supplement.task_sid)
     assert one.inum == other.inum
@@ -121,7 +121,7 @@ def test_a_stream_sid_that_another_gateway_takes_in_loses_nothing():
     elsewhere = [batch(n, gateway="gateway-1", first=0) for n in (1, 2)]
     begun = [opened("MZ1"), batch(1), *elsewhere, batch(2), closed("MZ1")]
     again = [batch(n, epoch=EPOCH + 1, first=0) for n in (1, 2)]
-    world = lived(log_of(*begun, SUPPLEMENT_SILENT_MS, TICK, *again, SUPPLEMENT_SILENT_MS, TICK))
+    world = world_of(log_of(*begun, SUPPLEMENT_SILENT_MS, TICK, *again, SUPPLEMENT_SILENT_MS, TICK))
     main, *supplements = completed(world)
     assert [8, 8, 8] == [each.received for each in (main, *supplements)]
     assert {main.inum} == {each.supplement_of for each in supplements}
@@ -131,10 +131,10 @@ def test_dropped_batches_of_a_complete_recording():
     """They are lost for the gateway's reason, once: in a supplement, even if it has no audio."""
     gone = dropped([batch(3), batch(4)])
     first = [opened("MZ1"), batch(1), batch(2), closed("MZ1")]
-    world = lived(log_of(*first, 2 * HOUR, gone, gone, batch(5), NEXT))
+    world = world_of(log_of(*first, 2 * HOUR, gone, gone, batch(5), NEXT))
     _, supplement = completed(world)
     assert (4, {"spill-full": 8}) == (supplement.received, supplement.lost_for)
-    world = lived(log_of(*first, 2 * HOUR, gone, closed("MZ1"), gone))
+    world = world_of(log_of(*first, 2 * HOUR, gone, closed("MZ1"), gone))
     _, supplement = completed(world)
     assert (0, {"spill-full": 8}, 8) == (
         supplement.received,

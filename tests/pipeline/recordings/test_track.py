@@ -1,4 +1,4 @@
-"""One track of a recording: its frames in place, why others are missing, and what is pending."""
+"""One track of a recording: frames in place, reasons for missing ones, pending state."""
 
 import pytest
 
@@ -73,12 +73,12 @@ def test_frames_that_continue_the_run_are_gathered_and_join_it():
         ((regular(100, 2), regular(145), regular(170), regular(194)), -1),
     ],
 )
-def test_only_a_regular_run_goes_on(runs, at):
-    """Frames of 160 samples, 20 ms apart, whose timestamps are near their place."""
+def test_only_a_regular_run_continues(runs, at):
+    """Frames of 160 samples, 20 ms apart, with timestamps near their place."""
     assert at == track(batch(*runs)).goes_on_at
 
 
-def test_nothing_goes_on_in_a_new_segment():
+def test_no_run_continues_in_a_new_segment():
     """Its first batch is placed, as a segment's runs do not continue those of another."""
     made = track(batch(regular(0, 2), invalid=3))
     assert SegmentTrack("inbound", 0, made.pending().runs, (), 3, b"A" * 320) == made.cut()
@@ -92,15 +92,15 @@ def test_nothing_goes_on_in_a_new_segment():
 def test_a_track_is_taken_up_from_its_state_and_pending_part():
     """As if it had never been interrupted."""
     first, then = batch(regular(100, 2), regular(100), invalid=1), batch(regular(200), invalid=2)
-    whole, begun = track(first), track(first)
+    uninterrupted, begun = track(first), track(first)
     begun.batch_missing()
-    whole.batch_missing()
+    uninterrupted.batch_missing()
     resumed = TrackAssembler(begun.state(), begun.pending())
     assert begun.goes_on_at == resumed.goes_on_at
-    for made in (whole, resumed):
+    for made in (uninterrupted, resumed):
         made.add(then)
-    assert (whole.state(), whole.pending()) == (resumed.state(), resumed.pending())
-    assert (3, whole.pending_bytes) == (resumed.pending().invalid, resumed.pending_bytes)
+    assert (uninterrupted.state(), uninterrupted.pending()) == (resumed.state(), resumed.pending())
+    assert (3, uninterrupted.pending_bytes) == (resumed.pending().invalid, resumed.pending_bytes)
 
 
 def test_silence_before_the_first_frame_is_no_loss():

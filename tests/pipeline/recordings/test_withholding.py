@@ -62,7 +62,9 @@ def batch(number: int, late_ms: int = 0, sid: str = "MZ1") -> MediaBatch:
     return replace(batch_of(sid, number, frames), at=T0 + 500 * number + late_ms)
 
 
-def lived(records: Sequence[Any], rounds: Sequence[tuple[int, bool]] = ((1_000, False),)) -> World:
+def world_of(
+    records: Sequence[Any], rounds: Sequence[tuple[int, bool]] = ((1_000, False),)
+) -> World:
     """What becomes of a log of these records."""
     world = World()
     world.live([Message(record, n, T0 + 100 * n) for n, record in enumerate(records)], rounds)
@@ -71,7 +73,8 @@ def lived(records: Sequence[Any], rounds: Sequence[tuple[int, bool]] = ((1_000, 
 
 def only(world: World) -> tuple[RecordingCompleted, bytes, Any]:
     """Its recording: the announcement, the samples, the manifest."""
-    (done,) = {e.recording_id: e for e in world.told if isinstance(e, RecordingCompleted)}.values()
+    completed = [e for e in world.published if isinstance(e, RecordingCompleted)]
+    (done,) = {e.recording_id: e for e in completed}.values()
     audio = world.audio[done.recording_id][HEADER_SIZE:]
     return done, audio, world.manifest(done.recording_id)
 
@@ -86,7 +89,7 @@ def test_the_end_is_cut_off():
     manifest."""
     records = [decided("record", -500), opened("MZ1"), *batches(1, 10)]
     records += [decided("stop", 5_000), *batches(11, 20), closed("MZ1")]
-    done, audio, manifest = only(lived(records))
+    done, audio, manifest = only(world_of(records))
     assert (700, 300, 0, 7_000) == (done.received, done.withheld, done.lost, done.duration_ms)
     assert 2 * 8 * 7_000 == len(audio)
     assert 0 == done.withheld_ms  # none of it is in the audio
@@ -101,7 +104,7 @@ def test_silence_inside():
     """Between two seconds after a stop and the next `record`."""
     records = [opened("MZ1"), *batches(1, 4), decided("stop", 1_000), *batches(5, 10)]
     records += [decided("record", 4_000), *batches(11, 14), closed("MZ1")]
-    done, audio, manifest = only(lived(records))
+    done, audio, manifest = only(world_of(records))
     assert (7_000, 1_000) == (done.duration_ms, done.withheld_ms)
     assert (600, 100, 0) == (done.received, done.withheld, done.lost)
     assert b"\xff" * 16_000 == audio[2 * 8 * 3_000 : 2 * 8 * 4_000]
@@ -112,7 +115,7 @@ def test_silence_inside():
 def test_a_decision_that_the_log_has_late():
     """Audio that was processed and stored before the decision arrived is withheld too."""
     records = [opened("MZ1"), *batches(1, 20), decided("stop", 5_000), closed("MZ1")]
-    done, audio, _ = only(lived(records))
+    done, audio, _ = only(world_of(records))
     assert (700, 300) == (done.received, done.withheld)
     assert 0xFF not in audio
 
@@ -120,7 +123,7 @@ def test_a_decision_that_the_log_has_late():
 def test_nothing_of_a_stream_that_began_after_the_stop():
     """It is an empty recording that says why."""
     records = [decided("do-not-record", -5_000), opened("MZ1"), *batches(1, 3), closed("MZ1")]
-    done, audio, _ = only(lived(records))
+    done, audio, _ = only(world_of(records))
     assert (0, 150, 0, b"") == (done.received, done.withheld, done.duration_ms, audio)
 
 
@@ -128,14 +131,14 @@ def test_nothing_of_a_stream_that_began_after_the_stop():
 def test_nothing_is_withheld_without_a_stop(decision):
     """A call without any decision is recorded, as one with `record` is."""
     first = [] if decision is None else [decided(decision, 0)]
-    done, _, manifest = only(lived([*first, opened("MZ1"), *batches(1, 3), closed("MZ1")]))
+    done, _, manifest = only(world_of([*first, opened("MZ1"), *batches(1, 3), closed("MZ1")]))
     assert (150, 0, []) == (done.received, done.withheld, manifest["withheld"])
 
 
 def test_decisions_on_other_calls_do_not_matter():
     """Each call has its own."""
     records = [decided("stop", 0, "WT2"), opened("MZ1"), *batches(1, 10), closed("MZ1")]
-    assert 0 == only(lived(records))[0].withheld
+    assert 0 == only(world_of(records))[0].withheld
 
 
 def test_the_time_of_a_frame_is_when_the_gateway_received_it():
@@ -143,7 +146,7 @@ def test_the_time_of_a_frame_is_when_the_gateway_received_it():
     the network delivered 4 s late were received after the stop."""
     late = [batch(number, late_ms=4_000) for number in range(9, 12)]
     records = [opened("MZ1"), *batches(1, 8), decided("stop", 4_000), *late, closed("MZ1")]
-    done, _, _ = only(lived(records))
+    done, _, _ = only(world_of(records))
     assert (400, 150) == (done.received, done.withheld)
 
 
@@ -151,18 +154,18 @@ def test_lost_frames_in_withheld_time_are_not_lost():
     """Withheld frames cannot be lost; frames lost before are."""
     some = [each for each in batches(1, 20) if each.number not in (3, 17)]
     records = [opened("MZ1"), *some[:9], decided("stop", 5_000), *some[9:], closed("MZ1")]
-    done, _, manifest = only(lived(records))
+    done, _, manifest = only(world_of(records))
     assert ({"batch-missing": 50}, 50) == (done.lost_for, done.lost)
     assert (650, 250) == (done.received, done.withheld)
     assert manifest["frames"]["lost"] == sum(manifest["lost_for"].values())
 
 
 def test_supplements_withhold_too():
-    """However late the audio comes, and by whatever gateway."""
+    """However late the audio comes, and through any gateway."""
     records = [opened("MZ1"), *batches(1, 8), closed("MZ1"), decided("stop", 4_000)]
     records += [*batches(9, 20), GatewayStarted(GATEWAY, EPOCH + 1, T0)]
-    world = lived(records)
-    _, supplement = [each for each in world.told if isinstance(each, RecordingCompleted)]
+    world = world_of(records)
+    _, supplement = [each for each in world.published if isinstance(each, RecordingCompleted)]
     assert (200, 400) == (supplement.received, supplement.withheld)
 
 
@@ -195,7 +198,7 @@ def test_a_break_decides_between_not_sent_and_not_received():
     )
     numbered = [replace(with_break, number=3), *(replace(batch(9), number=4),)]
     records = [opened("MZ1"), batch(1), batch(2), *numbered, closed("MZ1")]
-    done, _, _ = only(lived(records))
+    done, _, _ = only(world_of(records))
     assert {"not-received": 100, "not-sent": 150} == done.lost_for
     records[3] = replace(
         numbered[0],
@@ -203,7 +206,7 @@ def test_a_break_decides_between_not_sent_and_not_received():
             replace(t, breaks=(SequenceBreak(2_000, "undecodable"),)) for t in with_break.tracks
         ),
     )
-    assert {"undecodable": 100, "not-sent": 150} == only(lived(records))[0].lost_for
+    assert {"undecodable": 100, "not-sent": 150} == only(world_of(records))[0].lost_for
 
 
 @st.composite
@@ -224,8 +227,8 @@ def stories(draw: st.DrawFn) -> list[Any]:
 
 
 def fates(records: Sequence[Any], margin: int) -> Iterator[tuple[bytes, bool]]:
-    """Yield each frame whose fate is certain by more than `margin` ms: its payload, and whether it
-    may be heard. By the contract, a frame must not be heard from 2 s after a stop until the next
+    """Yield each frame that is certain by more than `margin` ms: its payload, and whether it may be
+    heard. By the contract, a frame must not be heard from 2 s after a stop until the next
     record."""
     taken = sorted(
         ((r.at, r.decision) for r in records if isinstance(r, RecordingDecided)),
@@ -260,7 +263,7 @@ def may_be_heard(taken: Sequence[tuple[int, str]], at: int) -> bool:
 @given(stories())
 def test_each_frame_is_heard_or_withheld_as_the_decisions_say(records):
     """Independent of segments, of the order in which decisions reach the log, and of lateness."""
-    done, audio, manifest = only(lived(records))
+    done, audio, manifest = only(world_of(records))
     sides = [audio[side::2] for side in (0, 1)]
     heard = {s[at : at + 160] for s in sides for at in range(0, len(s), 160)}
     for payload, may in fates(records, CLOCK_MS):
@@ -285,6 +288,6 @@ def test_kills_change_nothing(records, lives, last):
     log = [Message(record, n, T0 + 100 * n) for n, record in enumerate(records)]
     world = World()
     world.live_in_spite_of_kills(log, lives, last)
-    whole = lived(records)
-    assert (whole.audio, whole.manifests) == (world.audio, world.manifests)
-    assert set(whole.told) == set(world.told)
+    undisturbed = world_of(records)
+    assert (undisturbed.audio, undisturbed.manifests) == (world.audio, world.manifests)
+    assert set(undisturbed.published) == set(world.published)

@@ -61,10 +61,10 @@ class Side:
         begin = len(self.samples) if self.begun else min((d[0] for d in self.dropped), default=0)
         return frames_in(max((d[1] for d in self.dropped), default=0) - begin)
 
-    def told_of(self, end: int) -> list[tuple[int, int, str]]:
+    def reported_before(self, end: int) -> list[tuple[int, int, str]]:
         """Return the drops that were reported before the audio continued after the hole that
         contains the sample before `end`. Later reports cannot be the reason for it."""
-        known = (told for hole_end, told in self.holes if hole_end >= end)
+        known = (known_drops for hole_end, known_drops in self.holes if hole_end >= end)
         return self.dropped[: next(known, None)]
 
 
@@ -117,8 +117,8 @@ def verify(wav: bytes, manifest: Mapping[str, Any], log: Sequence[tuple[int, Any
 def _verify_audio(wav: bytes, manifest: Mapping[str, Any], sides: Mapping[str, Side]) -> None:
     length = max(len(side.samples) for side in sides.values())
     header = struct.unpack("<4sI4s 4sIHHIIHHH 4sII 4sI", wav[:58])
-    told = (b"RIFF", len(wav) - 8, b"WAVE", b"fmt ", 18, 7, 2, 8000, 16000, 2, 8, 0)
-    assert (*told, b"fact", 4, length, b"data", 2 * length) == header
+    expected = (b"RIFF", len(wav) - 8, b"WAVE", b"fmt ", 18, 7, 2, 8000, 16000, 2, 8, 0)
+    assert (*expected, b"fact", 4, length, b"data", 2 * length) == header
     for number, side in enumerate(sides.values()):
         assert bytes(side.samples).ljust(length, b"\xff") == wav[58 + number :: 2]
     audio = manifest["audio"]
@@ -129,16 +129,16 @@ def _verify_audio(wav: bytes, manifest: Mapping[str, Any], sides: Mapping[str, S
 
 
 def _verify_track(manifest: Mapping[str, Any], track: str, side: Side) -> None:
-    told = manifest["tracks"][track]
+    counted = manifest["tracks"][track]
     at_end = (manifest["lost_at_end"] or {"tracks": {track: []}})["tracks"][track]
     lost_at_end = sum(hole["frames"] for hole in at_end)
     counts = side.counts + Counter({"lost": lost_at_end})
-    assert {word: counts[word] for word in COUNTED} == {word: told[word] for word in COUNTED}
+    assert {word: counts[word] for word in COUNTED} == {word: counted[word] for word in COUNTED}
     if manifest["ended"]["reason"] == "stop" and not manifest["batches"]["missing"]:
         assert side.lost_at_end() == lost_at_end
     assert (len(side.samples), manifest["audio"]["samples"]) == (
-        told["samples"],
-        told["samples"] + told["filled"],
+        counted["samples"],
+        counted["samples"] + counted["filled"],
     )
     at, received, left_out, lost = 0, [], [], Counter[str]()
     for segment in manifest["segments"]:
@@ -156,11 +156,11 @@ def _verify_track(manifest: Mapping[str, Any], track: str, side: Side) -> None:
         ]
         lost += _lost(part["ranges"], side)
     lost += _lost(at_end, side)
-    assert at == told["samples"]
+    assert at == counted["samples"]
     assert [place[:3] for place in side.places] == received
     assert [each[:3] for each in side.left_out] == left_out
-    assert {reason: n for reason, n in lost.items() if n} == told["lost_for"]
-    assert told["lost"] == sum(lost.values())
+    assert {reason: n for reason, n in lost.items() if n} == counted["lost_for"]
+    assert counted["lost"] == sum(lost.values())
 
 
 def _lost(pieces: Sequence[Mapping[str, Any]], side: Side) -> Counter[str]:
@@ -170,7 +170,7 @@ def _lost(pieces: Sequence[Mapping[str, Any]], side: Side) -> Counter[str]:
         if piece["kind"] == "lost":
             assert piece["samples"] >= JITTER
             begin, end = piece["at"], piece["at"] + piece["samples"]
-            dropped = side.told_of(end)
+            dropped = side.reported_before(end)
             for first, last, reason in dropped:  # the frames dropped there are reported as such
                 inside = min(last, end) - max(first, begin)
                 covered = any(
@@ -190,8 +190,7 @@ def _verify_totals(manifest: Mapping[str, Any]) -> None:
 
 
 def _verify_coordinates(manifest: Mapping[str, Any], log: Sequence[tuple[int, Any]]) -> None:
-    """Every record of the media stream lies in exactly one segment's offsets, or is none of
-    audio."""
+    """Every record of the media stream lies in exactly one segment's offsets, or has no audio."""
     own = [offset for offset, record in log if isinstance(record, MediaBatch)]
     numbers = [record.number for _, record in log if isinstance(record, MediaBatch)]
     assert len(own) == manifest["batches"]["received"]
@@ -210,11 +209,11 @@ def _verify_coordinates(manifest: Mapping[str, Any], log: Sequence[tuple[int, An
         inside = [offset for offset in own if first <= offset <= end]
         assert segment["batches"] == len(inside)
         last = max(last, end)
-    told = manifest["batches"]
+    batches = manifest["batches"]
     assert len(numbers) == sum(segment["batches"] for segment in manifest["segments"])
-    assert told["highest"] >= max(numbers, default=0)
+    assert batches["highest"] >= max(numbers, default=0)
     distinct = len(set(numbers))
-    assert told["highest"] <= distinct + told["missing"] + told["dropped"]
+    assert batches["highest"] <= distinct + batches["missing"] + batches["dropped"]
 
 
 def _verify_segment(segment: Mapping[str, Any], wav: bytes, sides: Mapping[str, Side]) -> None:
@@ -222,9 +221,9 @@ def _verify_segment(segment: Mapping[str, Any], wav: bytes, sides: Mapping[str, 
     first, last = segment["kafka"]["first_offset"], segment["kafka"]["last_offset"]
     for number, track in enumerate(TRACKS):
         own = [p for p in sides[track].places if first <= p[3] <= last]
-        told = segment["tracks"][track]["ranges"]
+        ranges = segment["tracks"][track]["ranges"]
         places = [
-            place for piece in told if piece["kind"] == "received" for place in _places(piece)
+            place for piece in ranges if piece["kind"] == "received" for place in _places(piece)
         ]
         assert [place[:3] for place in own] == places  # its frames are those of its records
         samples = wav[58 + number :: 2]

@@ -40,7 +40,7 @@ class World:
     segments: dict[str, bytes] = field(default_factory=dict)
     checkpoints: dict[bytes, bytes] = field(default_factory=dict)
     committed: int = 0
-    told: list[Any] = field(default_factory=list)
+    published: list[Any] = field(default_factory=list)
     audio: dict[str, bytes] = field(default_factory=dict)
     manifests: dict[str, bytes] = field(default_factory=dict)
     refused: set[tuple[str, int]] = field(default_factory=set)
@@ -106,7 +106,7 @@ class World:
     def _carry_out(self, effect: Effect, message: Message) -> None:
         match effect:
             case RecordingBegan(started):
-                self._tell(started)
+                self._publish(started)
             case SegmentCut(recording, segment, checkpoint):
                 self._step()
                 key = segment_key(recording, segment.index)
@@ -137,7 +137,7 @@ class World:
         assert self.audio.setdefault(name, audio) == audio, "audio changed"
         self._step()
         assert self.manifests.setdefault(name, manifest) == manifest, "a manifest changed"
-        self._tell(done)
+        self._publish(done)
         self._checkpoint(ended.checkpoint)
         for index in range(ended.stored):
             self._step()
@@ -152,9 +152,9 @@ class World:
 
         entries = [entry(await fetch(index)) for index in range(ended.stored + 1)]
         kept = without_withheld(ended, map(json.loads, entries))
-        whole = wav(fetch, ended.stored + 1, ended.samples)
-        silent = silenced(whole, kept.samples, kept.withheld.silenced)
-        audio = b"".join([bytes(piece) async for piece in (silent if ended.spans else whole)])
+        unsilenced = wav(fetch, ended.stored + 1, ended.samples)
+        silent = silenced(unsilenced, kept.samples, kept.withheld.silenced)
+        audio = b"".join([bytes(piece) async for piece in (silent if ended.spans else unsilenced)])
         beginning = head(kept, 3, len(audio), hashlib.sha256(audio).hexdigest())
         manifest = beginning + b",".join(entries) + END
         return audio, manifest, completed(kept, len(audio), "hash")
@@ -182,9 +182,9 @@ class World:
         self._step()
         self.checkpoints[checkpoint_key(checkpoint)] = encode(checkpoint)
 
-    def _tell(self, record: Any) -> None:
+    def _publish(self, record: Any) -> None:
         self._step()
-        self.told.append(record)
+        self.published.append(record)
 
     def _step(self) -> None:
         if self.steps_left is not None:

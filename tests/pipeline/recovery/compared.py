@@ -23,7 +23,7 @@ EXACT_MS = 20
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is compared. `captured`, `recorded`: parts of the call (ms); `off_ms`: the recording
+    """A comparison. `captured`, `recorded`: parts of the call (ms); `off_ms`: the recording
     began this much later than stated; `hold`: in this part (ms of the call) the customer hears
     music, and the recording has other words of the agent, and no customer."""
 

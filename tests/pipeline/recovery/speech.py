@@ -36,8 +36,8 @@ def _side(random: np.random.Generator, seconds: float, pause: float) -> Samples:
         rise = np.minimum(1, np.minimum(np.arange(word), np.arange(word)[::-1]) / 400)
         pieces += [np.zeros(quiet), noise * rise]
         length += quiet + word
-    whole = np.concatenate(pieces)[: int(seconds * RATE)]
-    return np.clip(whole, -32_000, 32_000).astype(np.int16)
+    samples = np.concatenate(pieces)[: int(seconds * RATE)]
+    return np.clip(samples, -32_000, 32_000).astype(np.int16)
 
 
 def noisy(samples: Samples, seed: int, level: float) -> Samples:
@@ -62,7 +62,7 @@ def with_lost_frames(samples: NDArray[np.uint8], seed: int, share: float) -> NDA
 
 
 def singing(seed: int, seconds: float) -> Talk:
-    """Return two people who take turns in a cycle of 3 s, and only the loudness of their notes of
+    """Return two people that take turns in a cycle of 3 s. Only the loudness of their notes of
     240 ms differs from one cycle to the next."""
     random = np.random.default_rng(seed)
     return Talk(_cycles(random, seconds, 0, 70), _cycles(random, seconds, 78, 60))
@@ -77,7 +77,7 @@ def _cycles(random: np.random.Generator, seconds: float, first: int, talks: int)
 
 
 def repeated(call: Talk, every_ms: int) -> Talk:
-    """Return a conversation whose first part is repeated."""
+    """Return a conversation with its first part repeated."""
     part = slice(0, every_ms * RATE // 1000)
     sides = (np.resize(side[part], len(side)) for side in (call.customer, call.agent))
     return Talk(*sides)

@@ -97,7 +97,7 @@ def test_the_confidence_is_never_high_for_a_wrong_start(  # noqa: PLR0917
     mono: bool,
     lost: float,
 ) -> None:
-    """Whatever was captured, cut off or replaced by music: the start is exact, or it stays as
+    """For any parts captured, cut off or replaced by music: the start is exact, or it stays as
     stated with the confidence `low`."""
     call = singing(seed, 40) if is_singing else talk(seed, 40)
     made = Comparison(

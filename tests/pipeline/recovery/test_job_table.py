@@ -58,7 +58,7 @@ def test_due_jobs_are_those_of_a_look_at_all(
 
 
 def test_partitions_are_known_once_they_are_loaded() -> None:
-    """And no more after all were let go."""
+    """And no more after all were released."""
     table = JobTable()
     assert 3 not in table
     table.load({3: {"WT1": job("WT1", 5)}})

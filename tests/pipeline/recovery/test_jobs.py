@@ -144,8 +144,8 @@ def test_versions_that_come_during_an_attempt_count(
 
 @given(st.integers(0, 50), st.integers(0, 10**7))
 def test_a_replay_of_contacts_begins_nothing_again(revision: int, later: int) -> None:
-    """Whatever version of the contact comes again: what was asked for once is not asked for
-    again, whether it was found or not."""
+    """If any version of the contact comes again, no recording is requested a second time, whether
+    it was found or not."""
     job = begun()
     for over in (
         after_attempt(job, [stored()], [], TIMING, AT),
@@ -158,7 +158,7 @@ def test_a_replay_of_contacts_begins_nothing_again(revision: int, later: int) ->
 
 
 def test_time_that_was_found_to_be_required_later_is_fetched_as_another_part() -> None:
-    """Late events can do that. The part keeps what is new only."""
+    """Late events can do that. The part keeps only new spans."""
     done = after_attempt(begun(), [stored()], [], TIMING, AT)
     first = replace(recording_at(0, 60_000, "twilio-recording"), stream_sid=SID, recording_id="1-a")
     more = contact_with(
@@ -187,8 +187,8 @@ def test_a_later_recording_never_spans_time_that_an_earlier_one_has() -> None:
     """It would seem to cover that time with silence. The first one has all required time."""
     contact = contact_with(((0, 20_000), (30_000, 60_000)), gaps=((0, 20_000), (30_000, 60_000)))
     job, source = begun(contact), (AT, AT + 60_000)
-    whole = ((AT, AT + 20_000), (AT + 30_000, AT + 60_000))
-    assert (whole,) == parts_to_keep(job, contact, source, ())
+    spans = ((AT, AT + 20_000), (AT + 30_000, AT + 60_000))
+    assert (spans,) == parts_to_keep(job, contact, source, ())
     before = ((AT + 10_000, AT + 40_000),)
     pieces = (((AT, AT + 10_000),), ((AT + 40_000, AT + 60_000),))
     assert pieces == parts_to_keep(job, contact, source, before)

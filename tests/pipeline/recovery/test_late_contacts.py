@@ -34,7 +34,7 @@ def test_a_late_contact_waits_as_long_again_as_it_was_late() -> None:
 def test_a_change_of_the_required_time_begins_the_wait_again(
     later: Contact, is_moved: bool
 ) -> None:
-    """Its events arrive one after the other: only the last version shows what must be kept."""
+    """Its events arrive one after the other: only the last version shows the required part."""
     now = AT + 60_000 + 300_000
     job = begun(now=now)
     changed = after_contact(job, later, Recovery.PARTIAL, TIMING, now + 200_000)

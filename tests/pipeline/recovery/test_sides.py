@@ -1,4 +1,4 @@
-"""Which channel is the customer, by what is known."""
+"""Which channel is the customer, by the available evidence."""
 
 from typing import Any
 
@@ -42,6 +42,6 @@ def test_the_best_evidence_decides(  # noqa: PLR0917
 
 
 def test_a_single_channel_has_everything() -> None:
-    """Whatever else is known."""
+    """Regardless of other evidence."""
     found = customer_channel(contact_with(), source_at(0, 9_000), 1, None, frozenset({WORKER}))
     assert (0, DeterminedBy.MONO) == (found.number, found.determined_by)

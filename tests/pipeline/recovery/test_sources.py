@@ -33,7 +33,7 @@ def test_a_resource_is_read() -> None:
 
 
 def test_encryption_details_have_two_names() -> None:
-    """Both are read; a recording with details that lack a value is encrypted all the same."""
+    """Both are read; a recording with incomplete details still counts as encrypted."""
     one = {"encryption_public_key_sid": "CR1", "encryption_cek": "abc", "encryption_iv": "def"}
     two = {"type": "rsa-aes", "public_key_sid": "CR1", "encrypted_cek": "abc", "iv": "def"}
     for details in (one, two):
@@ -63,7 +63,7 @@ def test_no_values_break_the_reading(values: dict[str, Any]) -> None:
 
 
 def test_the_recording_that_covers_most_is_fetched_first() -> None:
-    """Another one is fetched only for what is left."""
+    """Another one is fetched only for the remaining spans."""
     whole, part = source_at(-2_000, 65_000, 1), source_at(5_000, 10_000, 2)
     assert (whole,) == choose([part, whole], WANTED, [CUSTOMER]).fetch
     first, second = source_at(0, 30_000, 1), source_at(29_000, 40_000, 2)
@@ -72,7 +72,7 @@ def test_the_recording_that_covers_most_is_fetched_first() -> None:
 
 
 def test_the_conference_comes_before_a_leg_and_two_channels_before_one() -> None:
-    """Recordings that cover the same differ in what can be heard."""
+    """Recordings of the same span differ in their parties."""
     worker = source_at(0, 60_000, 9, conference_sid=None, call_sid=WORKER)
     mono = source_at(0, 60_000, 8, channels=1)
     dual = source_at(0, 60_000, 1)

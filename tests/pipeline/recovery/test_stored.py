@@ -51,7 +51,7 @@ def test_the_inum_is_of_twilios_start_and_sid() -> None:
 
 
 def test_the_manifest_says_where_the_audio_comes_from() -> None:
-    """Twilio's recording, its checksum, the channels, the alignment, and what was cut away."""
+    """Twilio's recording, its checksum, the channels, the alignment, and the cuts."""
     made = recovered()
     found = orjson.loads(manifest(made, 958_058, "cd" * 32))
     assert "twilio-recording" == found["source"]

@@ -55,7 +55,7 @@ def test_what_was_recovered_is_not_wanted_again() -> None:
 
 
 def test_capture_after_the_call_wants_every_required_call() -> None:
-    """Whatever FLEXCAPTURE_RECOVERY says."""
+    """With any value of FLEXCAPTURE_RECOVERY."""
     for mode in Recovery:
         assert mode == effective(mode, CaptureMode.REALTIME)
         assert Recovery.ALL == effective(mode, CaptureMode.POST_CALL)

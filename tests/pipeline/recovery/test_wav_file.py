@@ -101,7 +101,7 @@ def test_a_file_that_was_written_to_a_pipe_ends_with_its_data() -> None:
     ],
 )
 def test_what_cannot_be_used_is_refused(content: bytes, reason: str) -> None:
-    """The reason says what is wrong with it."""
+    """The reason names the fault."""
     with pytest.raises(NotUsable) as refused:
         layout_of(content[:HEAD_BYTES], len(content))
     assert reason in str(refused.value)
@@ -116,7 +116,7 @@ def test_audio_of_more_than_a_day_is_refused() -> None:
 
 @given(st.binary(max_size=200), st.integers(0, 400))
 def test_no_bytes_break_the_reader(noise: bytes, size: int) -> None:
-    """Whatever follows a WAV's first bytes: the result is a layout within the file, or a
+    """For any bytes after a WAV's first ones: the result is a layout within the file, or a
     refusal."""
     content = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0" + described() + noise
     try:

@@ -32,7 +32,7 @@ WHOLE = known(24, 24)
 
 
 class FakeCluster:
-    """Shows one view after another, the last one for ever."""
+    """Shows one view after another, and then the last one repeatedly."""
 
     def __init__(self, *views: ClusterView, refusal: str = "") -> None:
         self._views = list(views)

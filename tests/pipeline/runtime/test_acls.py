@@ -52,7 +52,7 @@ def test_each_role_is_in_the_table() -> None:
     assert set(Role) == set(ACCESS)
 
 
-def test_only_who_must_reads_audio() -> None:
+def test_only_the_roles_that_need_it_read_audio() -> None:
     """Audio is on `media`: the recorder alone reads it."""
     readers = {role for role, access in ACCESS.items() if "media" in {t.name for t in access.reads}}
     assert {Role.RECORDER} == readers

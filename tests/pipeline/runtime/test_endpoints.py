@@ -8,12 +8,12 @@ import pytest
 from pipeline.runtime.endpoints import NotRunning, settings_for
 from pipeline.runtime.settings import Settings
 
-TOLD = {"kafka": "127.0.0.1:9", "gateway": "ws://127.0.0.1:8/media", "roles": {"kafka": []}}
+ENDPOINTS = {"kafka": "127.0.0.1:9", "gateway": "ws://127.0.0.1:8/media", "roles": {"kafka": []}}
 
 
 def test_the_gateways_url_is_found_unless_it_is_set(tmp_path: Path) -> None:
     """A setting wins: the URL in the file is this machine's own."""
-    (tmp_path / "endpoints.json").write_text(json.dumps(TOLD))
+    (tmp_path / "endpoints.json").write_text(json.dumps(ENDPOINTS))
     found = settings_for(Settings(), tmp_path, tmp_path)
     assert ("127.0.0.1:9", "ws://127.0.0.1:8/media") == (
         found.kafka_bootstrap_servers, found.gateway_public_url,

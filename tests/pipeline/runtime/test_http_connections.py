@@ -51,7 +51,7 @@ def test_only_connections_without_a_request_are_closed(clients: list[Client]) ->
 
 
 def test_one_address_does_not_close_the_connections_of_another() -> None:
-    """However many it opens."""
+    """For any number of connections."""
     connections = OpenConnections()
     honest = Client("10.0.0.2", is_answering=False)
     connections.add(honest)

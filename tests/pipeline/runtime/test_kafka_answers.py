@@ -71,7 +71,7 @@ def test_a_refusal_is_raised(error: Exception) -> None:
 
 
 def test_an_attempt_that_takes_too_long_is_given_up() -> None:
-    """aiokafka waits for the position of a partition without a leader for ever."""
+    """aiokafka waits for ever for the position of a partition without a leader."""
     attempts = 0
 
     async def ask() -> int:

@@ -192,8 +192,8 @@ def test_the_trouble_names_the_addresses(monkeypatch: pytest.MonkeyPatch) -> Non
 
     assert "Kafka does not answer at kafka.test:9000: KafkaConnectionError" in virtually(trouble())
     brokers.bootstrap = UP
-    said = virtually(trouble())
-    assert "brokers do not answer at kafka.test:9001, kafka.test:9002" == said
+    reason = virtually(trouble())
+    assert "brokers do not answer at kafka.test:9001, kafka.test:9002" == reason
 
 
 def test_a_broker_that_leaves_the_cluster_is_forgotten(brokers: Brokers) -> None:

@@ -31,7 +31,8 @@ class Producer:
 
 
 async def test_the_sender_goes_back_to_work_when_a_batch_is_ready() -> None:
-    """Although the metadata is not refreshed yet; the end of the refresh is no problem then."""
+    """Although the metadata has not been refreshed yet; the end of the refresh then causes no
+    problem."""
     producer = Producer()
     waiting = producer.wait()
     await asyncio.sleep(0)

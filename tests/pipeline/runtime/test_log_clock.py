@@ -1,4 +1,4 @@
-"""The log's clock in a process: independent of the machine's, measured whatever is away."""
+"""The log's clock in a process: independent of the machine's, measured during any outage."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -96,7 +96,7 @@ def test_before_a_measurement_the_machine_counts(machine: Machine) -> None:
     assert (T0 + 5_000, (T0 + 5_000) / 1000) == (clock.now(), clock.settled_seconds())
 
 
-def test_a_jump_is_told_and_a_small_correction_is_not(machine: Machine) -> None:
+def test_a_jump_is_reported_and_a_small_correction_is_not(machine: Machine) -> None:
     """The first measurement is one if the machine's clock is wrong."""
     jumps: list[int] = []
     clock = LogClock()
@@ -151,7 +151,7 @@ class _Answer:
 
 @pytest.fixture
 def kafka(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> FakeKafka:
-    """Return a Kafka with a correct clock, and a machine whose clock the test sets."""
+    """Return a Kafka with a correct clock, and a machine with a clock that the test sets."""
     made = FakeKafka(machine)
 
     async def ensure_topics(*_: Any, **__: Any) -> None:
@@ -212,7 +212,7 @@ async def test_topics_with_the_timestamps_of_producers_leave_the_machine_its_clo
 @pytest.mark.parametrize(
     "error", [TopicAuthorizationFailedError("clock"), SettingsError("topic clock cannot be made")]
 )
-async def test_without_the_right_to_write_recording_goes_on(
+async def test_without_the_right_to_write_recording_continues(
     kafka: FakeKafka, error: Exception
 ) -> None:
     """By the machine's clock, with a warning."""

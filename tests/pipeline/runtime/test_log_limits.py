@@ -31,8 +31,8 @@ def written(*records: tuple[float, logging.LogRecord]) -> list[str]:
 
 
 def test_a_flood_is_two_lines_and_a_count() -> None:
-    """Of a library's message about any partition only two are written in ten seconds; the next
-    line, whatever it is, is preceded by the number of the others."""
+    """Of a library's messages about partitions only two are written in ten seconds; the next line
+    of any kind is preceded by the number of the others."""
     flood = [
         (i / 100, record("aiokafka.producer", "Got error on %s: %s", i % 24, "NotEnoughReplicas"))
         for i in range(900)

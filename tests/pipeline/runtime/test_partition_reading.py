@@ -24,8 +24,8 @@ from tests.virtual_time import virtually
 
 @dataclass
 class Broker:
-    """A consumer whose fetches return one record each, after `seconds`. `silent`: partitions that
-    never answer; `error`: what a fetch of partition 2 raises."""
+    """A consumer that returns one record per fetch, after `seconds`. `silent`: partitions that
+    never answer; `error`: raised by a fetch of partition 2."""
 
     records: dict[int, int]
     seconds: float = 1.0

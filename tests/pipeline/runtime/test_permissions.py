@@ -22,7 +22,7 @@ MODES = [0o600, 0o640, 0o660]
 
 @pytest.fixture
 def umask() -> Iterator[None]:
-    """The umask of before is there again afterwards."""
+    """The previous umask is restored afterwards."""
     before = os.umask(0o022)
     yield
     os.umask(before)
@@ -53,7 +53,7 @@ def test_recordings_are_written_with_the_mode(mode: int, tmp_path: Path) -> None
 
 @given(st.integers(0, 0o777), st.sampled_from(MODES))
 def test_what_is_tightened_is_not_refused(mode: int, file_mode: int) -> None:
-    """Whatever the mode was: nothing is given to others, nothing taken from the owner."""
+    """For any mode: no permissions are given to others, none are taken from the owner."""
     with TemporaryDirectory() as made:
         path = Path(made) / "recordings"
         path.mkdir()

@@ -70,7 +70,7 @@ def run(body: str, terminations: int = 1) -> tuple[int, str]:
 
 @pytest.mark.parametrize("body", STARTING.values(), ids=STARTING)
 def test_sigterm_ends_a_role_that_starts(body: str) -> None:
-    """Whatever it waits for, also in a thread, and whatever it does with a cancellation."""
+    """Whatever it waits for, also in a thread, and however it handles a cancellation."""
     assert 0 == run(body)[0]
 
 

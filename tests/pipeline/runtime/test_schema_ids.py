@@ -44,7 +44,7 @@ def test_a_record_has_the_id_that_it_says() -> None:
 
 @given(st.binary(max_size=40) | st.none(), st.binary(max_size=12))
 def test_other_bytes_are_undecodable(value: bytes | None, header: bytes) -> None:
-    """Whatever is on the topic, reading it raises nothing but `Undecodable`."""
+    """For any content of the topic, reading it raises only `Undecodable`."""
     with pytest.raises(Undecodable):
         record_of(value, [("flexcapture.schema_id", header)])
     with pytest.raises(Undecodable):

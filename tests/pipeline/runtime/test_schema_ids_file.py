@@ -39,7 +39,7 @@ def test_a_damaged_file_counts_as_none(tmp_path: Path, content: str) -> None:
 
 
 def test_there_may_be_no_state_directory(tmp_path: Path) -> None:
-    """Then nothing is kept. Nor is it where no file can be."""
+    """Then nothing is kept. The same holds if no file can be written."""
     save_ids(Settings(), KnownIds())
     assert () == load_ids(Settings()).records
     (tmp_path / "file").touch()

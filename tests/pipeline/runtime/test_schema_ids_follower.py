@@ -40,7 +40,7 @@ def _ids_as_before() -> Iterator[None]:
         yield
 
 
-def whole(first: int, address: str = "http://r") -> RegisteredSchemas:
+def complete(first: int, address: str = "http://r") -> RegisteredSchemas:
     """A registration of every record type, with ids from `first`."""
     numbered = enumerate(SCHEMA_IDS.items(), first)
     schemas = (RegisteredSchema(fixed, name, number, ()) for number, (name, fixed) in numbered)
@@ -66,7 +66,7 @@ async def test_a_patient_role_starts_with_the_kept_ids(tmp_path: Path) -> None:
     """While Kafka is away, a role with patience starts with the ids that it kept."""
     settings = Settings(kafka_bootstrap_servers=AWAY, state_dir=tmp_path)
     known = KnownIds()
-    known.take(whole(100))
+    known.take(complete(100))
     save_ids(settings, known)
     seen = []
 
@@ -94,7 +94,7 @@ async def test_another_role_waits_for_kafka() -> None:
 async def test_records_are_read_before_they_are_written_with_new_ids() -> None:
     """Between the two, the ids are not in use."""
     follower = SchemaIdsFollower(Settings(kafka_bootstrap_servers=AWAY), Health())
-    assert follower._take_in(arrival(whole(100)))
+    assert follower._take_in(arrival(complete(100)))
     assert not follower._take_in({})
     assert TICK == id_of(encode(Tick(1)))
     assert not follower.in_use.is_set()
@@ -103,26 +103,26 @@ async def test_records_are_read_before_they_are_written_with_new_ids() -> None:
     assert follower.in_use.is_set()
 
 
-@pytest.mark.parametrize("bad", [b"rubbish", whole(101)], ids=["rubbish", "contradictory"])
+@pytest.mark.parametrize("bad", [b"rubbish", complete(101)], ids=["rubbish", "contradictory"])
 async def test_a_record_that_cannot_be_used_is_refused(bad: RegisteredSchemas | bytes) -> None:
     """It is counted and shown, and the ids from before stay in force, also for records that come
     later: an id of the refused record must not stand in their way."""
     health = Health()
     follower = SchemaIdsFollower(Settings(kafka_bootstrap_servers=AWAY), health)
-    follower._take_in(arrival(whole(100)))
+    follower._take_in(arrival(complete(100)))
     before = REGISTRY.get_sample_value("flexcapture_schema_ids_refused_total") or 0.0
     with structlog.testing.capture_logs() as logged:
         follower._take_in(arrival(bad))
     assert ["error"] == [line["log_level"] for line in logged]
     assert "record 7 of schema.ids is refused" in health.warnings["schema-ids-refused"]
     assert before + 1 == REGISTRY.get_sample_value("flexcapture_schema_ids_refused_total")
-    assert (whole(100),) == follower.known.records
+    assert (complete(100),) == follower.known.records
     await follower._switch()
     assert follower.in_use.is_set()
     assert 100 + list(SCHEMA_IDS).index("Tick") == id_of(encode(Tick(1)))
-    later = whole(1_000, "http://other")
+    later = complete(1_000, "http://other")
     follower._take_in(arrival(later))
-    assert (whole(100), later) == follower.known.records
+    assert (complete(100), later) == follower.known.records
 
 
 class Reader:
@@ -193,19 +193,19 @@ async def test_a_follower_that_ends_all_the_same_is_shown(
 
 
 async def test_it_waits_for_a_registry_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A role with a registry waits until that has every schema, whoever registers them."""
+    """A role waits until its registry has every schema, registered by any process."""
     settings = Settings(kafka_bootstrap_servers=AWAY, schema_registry_url="http://u:pw@127.0.0.1:8")
     health = Health()
     follower = SchemaIdsFollower(settings, health)
 
-    async def away(*_: object, **__: object) -> None:
+    async def unavailable(*_: object, **__: object) -> None:
         raise RegistryAway("the schema registry at http://127.0.0.1:8 does not answer")
 
-    monkeypatch.setattr(schema_ids_follower, "register_schemas", away)
+    monkeypatch.setattr(schema_ids_follower, "register_schemas", unavailable)
     work = asyncio.create_task(_registered(follower, settings, health))
     assert "does not answer" in await reason_of(health, "schemas")
     assert "pw" not in health.reasons["schemas"]
-    follower._take_in(arrival(whole(100, "http://127.0.0.1:8")))
+    follower._take_in(arrival(complete(100, "http://127.0.0.1:8")))
     follower.in_use.set()
     await work
     assert {} == health.reasons
@@ -219,11 +219,11 @@ async def test_what_a_role_does_not_write_does_not_hold_it_up(
     url = "http://127.0.0.1:8"
     settings = Settings(kafka_bootstrap_servers=AWAY, schema_registry_url=url, state_dir=tmp_path)
     monkeypatch.setattr(schema_ids_follower, "RETRY_S", 0.01)
-    some = replace(whole(100, url), schemas=whole(100, url).schemas[1:])
+    some = replace(complete(100, url), schemas=complete(100, url).schemas[1:])
     missing, *known = SCHEMA_IDS
     asked, several = list[None](), asyncio.Event()
 
-    async def away(*_: object, **__: object) -> None:
+    async def unavailable(*_: object, **__: object) -> None:
         asked.append(None)
         if len(asked) >= 5:
             several.set()
@@ -234,7 +234,7 @@ async def test_what_a_role_does_not_write_does_not_hold_it_up(
         follower.in_use.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(schema_ids_follower, "register_schemas", away)
+    monkeypatch.setattr(schema_ids_follower, "register_schemas", unavailable)
     monkeypatch.setattr(schema_ids_follower, "_follow", followed)
     health = Health()
     with structlog.testing.capture_logs() as logged:
@@ -263,7 +263,7 @@ async def test_a_role_without_a_registry_warns_of_missing_ids() -> None:
     follower = SchemaIdsFollower(Settings(kafka_bootstrap_servers=AWAY), health)
     await _registered(follower, Settings(), health)
     assert {} == health.warnings
-    follower.known.take(RegisteredSchemas("http://r", 1, whole(100).schemas[1:]))
+    follower.known.take(RegisteredSchemas("http://r", 1, complete(100).schemas[1:]))
     await _registered(follower, Settings(), health)
     missing = next(iter(SCHEMA_IDS))
     assert f"http://r has no id for {missing}:" in health.warnings["schemas"]

@@ -19,7 +19,7 @@ VALUES = st.text(LETTERS, min_size=1)
 def test_each_secret_can_come_from_a_file(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The newline at the end that editors write is no part of it."""
+    """The newline that editors write at the end does not belong to it."""
     value = {"database_url": "sqlite://", "schema_registry_url": "https://u:pw@h"}.get(name, LONG)
     path = tmp_path / "secret"
     path.write_text(f"{value}\n")

@@ -12,7 +12,7 @@ from pipeline.runtime.settings import load
 def test_voice_channels_are_names_parted_by_commas(
     value: str, channels: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In any case; an empty setting is none."""
+    """In upper or lower case; an empty setting counts as unset."""
     monkeypatch.setenv("FLEXCAPTURE_VOICE_CHANNELS", value)
     assert channels == load(None).voice_channels
 

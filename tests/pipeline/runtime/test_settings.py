@@ -39,7 +39,7 @@ DOCS = Path(__file__).parents[3] / "docs" / "settings.md"
         ("FLEXCAPTURE_KAFKA_SASL_MECHANISM", "GSSAPI", "OAUTHBEARER"),
     ],
 )
-def test_a_wrong_value_is_told_with_what_would_be_right(
+def test_a_wrong_value_is_reported_with_a_valid_one(
     variable: str, value: str, right: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before anything is started, a wrong value is refused by its name."""
@@ -111,13 +111,14 @@ def test_twilio_is_reached_by_tls_or_on_this_machine(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"), [(b"ann@example.com\nnonsense\n", "line 2: 'nonsense'"), (b"\xff", "read")]
+    ("content", "problem"),
+    [(b"ann@example.com\nnonsense\n", "line 2: 'nonsense'"), (b"\xff", "read")],
 )
-def test_a_wrong_list_is_refused(content: bytes, told: str, tmp_path: Path) -> None:
+def test_a_wrong_list_is_refused(content: bytes, problem: str, tmp_path: Path) -> None:
     """An invalid list of monitored agents is reported before anything is started."""
     path = tmp_path / "agents"
     path.write_bytes(content)
-    with pytest.raises(SettingsError, match=f"^FLEXCAPTURE_MONITORED_AGENTS: .*{told}"):
+    with pytest.raises(SettingsError, match=f"^FLEXCAPTURE_MONITORED_AGENTS: .*{problem}"):
         check(load(None, monitored_agents=path))
 
 

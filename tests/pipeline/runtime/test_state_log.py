@@ -8,13 +8,13 @@ from pipeline.runtime.state_log import Lasting
 def test_one_line_a_minute() -> None:
     """At once, then each minute; another reason after ten seconds; the end only if there was a
     beginning."""
-    said = Lasting("waiting", "over")
+    state = Lasting("waiting", "over")
     with capture_logs() as lines:
-        said.ends()
+        state.ends()
         for second in range(150):
-            said.lasts(float(second), "other" if second >= 100 else "first")
-        said.ends()
-        said.ends()
+            state.lasts(float(second), "other" if second >= 100 else "first")
+        state.ends()
+        state.ends()
     assert [("waiting", "first"), ("waiting", "first"), ("waiting", "other"), ("over", None)] == [
         (line["event"], line.get("reason")) for line in lines
     ]

@@ -90,7 +90,7 @@ def _invalid(kind: SidKind) -> float:
 
 
 async def test_a_role_without_an_address_serves_nothing() -> None:
-    """Its block runs all the same."""
+    """Its block runs nevertheless."""
     async with serving_health(None, Health()):
         pass
 

@@ -25,7 +25,7 @@ def test_a_success_without_an_object_is_an_empty_answer(text: str, answer: dict[
 def test_a_failure_is_an_error_with_twilios_code(
     text: str, headers: dict[str, str], code: int | None, message: str, retry_after: float
 ) -> None:
-    """What is no code or no message counts as absent."""
+    """An invalid code or message counts as absent."""
     with pytest.raises(TwilioError) as raised:
         checked(Response(429, text, headers))
     error = raised.value

@@ -49,7 +49,7 @@ async def test_what_was_put_can_be_read(store):
 
 
 async def test_put_replaces(store):
-    """The newer object is there, and nothing of the older one."""
+    """The newer object is there, without any part of the older one."""
     await store.put("a", b"a longer one")
     await store.put("a", b"short")
     assert b"short" == await store.get("a")

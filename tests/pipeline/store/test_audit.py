@@ -32,13 +32,13 @@ def sqlite_engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 def test_texts_of_strangers_fit(engine: Engine) -> None:
-    """However long, and with a NUL in it."""
+    """For any length, and with a NUL in it."""
     SessionStore(engine).add(ConsoleSession("x", 1, 1, "a" * 999, "\x00" * 999), "hash")
     AuditLog(engine).append(AuditEntry(1, Action.SIGN_IN, "\x00", "a" * 999, detail="d" * 999))
 
 
 def test_entries_come_newest_first(engine: Engine) -> None:
-    """Page by page, in the order in which they were written, whatever their times are."""
+    """Page by page, in the order in which they were written, regardless of their times."""
     audit = AuditLog(engine)
     entries = [AuditEntry(at, Action.PLAYBACK, "token", "a", "1", "1-a") for at in (3, 1, 2)]
     for entry in entries:

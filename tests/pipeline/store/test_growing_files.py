@@ -27,7 +27,7 @@ places = st.tuples(
 
 @given(st.lists(places, max_size=8))
 def test_bytes_lie_where_they_belong(tmp_path_factory, pieces):
-    """Whatever is written in whatever order: the same as in memory."""
+    """For any writes in any order: the same as in memory."""
     drafts = Drafts(Directory(tmp_path_factory.mktemp("drafts")))
     expected = bytearray()
     for position, data, step in pieces:
@@ -75,7 +75,7 @@ def test_a_full_disk_is_an_error_for_single_bytes_too(drafts, monkeypatch):
 
 
 def test_the_finished_file(drafts):
-    """As long as it must be, whatever was there, with its hash."""
+    """With the right length and hash, regardless of earlier content."""
     drafts.write("a", [Block(0, b"0123456789")], new=True)
     found = drafts.finish("a", [Block(1, b"ab", 2)], 5, new=False)
     assert b"0a2b4" == drafts.path("a").read_bytes()

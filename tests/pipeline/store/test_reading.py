@@ -91,7 +91,7 @@ def test_a_reconciliation_is_read_with_its_parts(engine: Engine) -> None:
 
 
 def test_a_page_of_contacts_takes_a_fixed_number_of_queries(engine: Engine) -> None:
-    """One for each kind of part, however many contacts there are."""
+    """One for each kind of part, for any number of contacts."""
 
     def queries(contacts: Sequence[Contact]) -> int:
         count: list[str] = []

@@ -52,7 +52,7 @@ def test_a_complete_recording_never_changes(
 
 
 def test_who_was_monitored_may_become_known_later(repository: Repository) -> None:
-    """The agents on a complete recording follow from the call, whose events may be late."""
+    """The agents on a complete recording follow from the call; its events may be late."""
     repository.save(later(CONTACT, replace(RECORDING, extension=None, extensions=())))
     repository.save(later(later(CONTACT), RECORDING))
     assert [RECORDING] == stored(repository, RECORDING.inum)
@@ -179,8 +179,8 @@ _versions = st.builds(
 def test_recordings_follow_three_rules(
     repository: Repository, steps: list[tuple[tuple[int, ContactRecording], bool]]
 ) -> None:
-    """Whatever is saved in whatever order: a recording stays with the task that brought it first,
-    its first complete version stays, and it has a contact from when its task has one."""
+    """For any versions saved in any order: a recording stays with the task that brought it first,
+    its first complete version stays, and it has a contact once its task has one."""
     prefix = uuid4().hex  # the examples share one database
     tasks = [f"WT{prefix}{n}" for n in range(2)]
     expected: dict[str, tuple[int, ContactRecording]] = {}

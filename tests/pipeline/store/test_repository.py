@@ -40,7 +40,7 @@ def test_a_saved_contact_is_found_as_it_was(repository: Repository, contact: Con
 def test_versions_in_any_order_end_in_the_greatest(
     repository: Repository, order: list[int]
 ) -> None:
-    """Whatever order versions are saved in, the one of the greatest revision is found."""
+    """For versions saved in any order, the one with the greatest revision is found."""
     task = uuid4().hex
     versions = [
         replace(

@@ -1,4 +1,4 @@
-"""Uploads that are cut off by SIGKILL: nothing of them is visible, and another one is whole."""
+"""Uploads that are cut off by SIGKILL: no part of them is visible, and another one is complete."""
 
 import asyncio
 import os

@@ -8,7 +8,7 @@ from tests.pipeline.streams.calls import ANN, CUSTOMER_LEG, call, facts, reserva
 
 @dataclass
 class CallDouble:
-    """A call whose monitored agents come and leave. A subclass delivers its versions."""
+    """A call with monitored agents that come and leave. A subclass delivers its versions."""
 
     now: int = 1_000_000
     wanted: bool = False

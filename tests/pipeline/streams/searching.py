@@ -1,4 +1,4 @@
-"""Calls whose conference is looked for, for tests."""
+"""Calls with a conference that must be looked up, for tests."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -75,7 +75,7 @@ def transitions(
     before: CallStreams | None, after: CallStreams | None
 ) -> set[tuple[str | None, str]]:
     """Return the state before (None: a new media stream) and the state after of each media stream
-    whose state changed."""
+    with a changed state."""
     known = {identity(m): m.state for m in before.media_streams} if before else {}
     now = {identity(m): m.state for m in after.media_streams} if after else {}
     return {(known.get(key), state) for key, state in now.items() if known.get(key) != state}

@@ -20,7 +20,7 @@ STARTING, STOPPING = StreamState.STARTING, StreamState.STOPPING
 def one(
     state: StreamState, phase: StreamPhase = StreamPhase.SENT, **changes: object
 ) -> ManagedStream:
-    """Return a media stream whose command waits for its answer."""
+    """Return a media stream with a command that waits for its answer."""
     usual = {"phase": phase, "due_at": T + 9_000, "attempt": 1, "stop_attempt": 0}
     if state is STOPPING:
         usual["stop_attempt"] = 1
@@ -54,7 +54,7 @@ STOP_ID = stop_command_id(TASK, 1, None, 1)
 def test_a_start_that_was_done_awaits_its_gateway(
     sid: str | None, wait: int, phase: StreamPhase
 ) -> None:
-    """5 s; 2 s if Twilio only said that there is one of this name. What it named is kept."""
+    """5 s; 2 s if Twilio only said that there is one of this name. The stated SID is kept."""
     stream = after(of(one(STARTING, phase)), replace(DONE, stream_sid=sid))
     assert (STARTING, StreamPhase.ANSWERED, T + wait) == (stream.state, stream.phase, stream.due_at)
     assert (CUSTOMER_LEG, sid, "n") == (stream.call_sid, stream.stream_sid, stream.name)
@@ -112,7 +112,7 @@ def test_a_failed_start_is_repeated_later(attempt: int, wait: int) -> None:
 
 
 def test_the_third_failure_gives_the_generation_up() -> None:
-    """What may run under its name is stopped; the next generation waits as after a failure."""
+    """A stop is sent for its name; the next generation waits as after a failure."""
     event = answer("failed", command=start_command_id(TASK, 1, 3))
     state = answered(of(one(STARTING, attempt=3)), event, T)
     (stream,) = state.media_streams

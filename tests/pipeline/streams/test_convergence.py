@@ -1,5 +1,5 @@
 """Whatever Kafka, the adapter, Twilio, the gateways and the manager's own crashes did: once they
-behave, exactly one media stream runs where one is wanted, and none where none is."""
+behave, exactly one media stream runs if one is wanted, and none otherwise."""
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -172,7 +172,7 @@ class AnythingGoes(RuleBasedStateMachine):
             self._is_at_rest()
 
     def _is_at_rest(self) -> None:
-        """Nothing moves any more, and what is known fits its record."""
+        """Nothing moves any more, and the known facts fit their record."""
         world = self.world
         state, issued = world.state, len(world.issued)
         assert state == decode(encode(state))

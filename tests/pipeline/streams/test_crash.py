@@ -1,5 +1,5 @@
-"""The manager is killed after Kafka has what it told, and before its table knows: its successor
-tells the same once more, and nothing else."""
+"""The manager is killed after Kafka has its outputs, and before its table has the state: its
+successor publishes the same once more, and nothing else."""
 
 import random
 from dataclasses import dataclass
@@ -72,8 +72,8 @@ def _lived(changes: list[int], comings: list[str | None], killing: Killing) -> W
 
 
 def _drain(world: World, killing: Killing) -> None:
-    """Until nothing waits any more. A command that was told twice is carried out once, as the
-    adapter does."""
+    """Until nothing waits any more. A command that was published twice is carried out once, as by
+    the adapter."""
     while True:
         waiting = [source for source in SOURCES if world.coming[source]]
         if waiting:
@@ -106,7 +106,7 @@ def test_a_kill_changes_nothing(
 ) -> None:
     """Whether a record or a tick was the last step, and in whatever order the topics are read
     again: the same decisions, the same media streams, none in two pieces. (Nothing is started out
-    of a backlog: what was wanted for less than that is then never started.)"""
+    of a backlog: a media stream wanted for a shorter time is then never started.)"""
     calm, killed = (_lived(changes, comings, Killing(when, chance, late)) for when in (0, at))
 
     assert _decisions(calm) == _decisions(killed)

@@ -79,8 +79,8 @@ def test_when_nothing_more_is_to_be_recorded(version: Call, is_over: bool) -> No
 
 
 def test_since_when_no_worker_is_on_the_call() -> None:
-    """From the time at which this was learned, until a worker accepts; a worker who left or has
-    not accepted does not count. The list does not matter."""
+    """From the time at which this was learned, until a worker accepts; workers that left or have
+    not accepted do not count. The list does not matter."""
     alerting = call(reservation(ANN, created=T))
     assert T + 5 == judge(alerting, T + 5).state.alone_since
     known = replace(unknown_call(TASK), alone_since=T + 5)

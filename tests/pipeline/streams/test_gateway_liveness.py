@@ -1,4 +1,4 @@
-"""Which gateways live, by what was heard of them while ticks came regularly."""
+"""Which gateways are alive, by their signs of life while ticks came regularly."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +22,7 @@ def test_a_gateway_that_is_not_heard_for_ten_seconds_of_ticks_is_silent() -> Non
     """Not a tick before."""
     gateways = Gateways()
     gateways.ticked(T)
-    gateways.heard("g1", 1)
+    gateways.note_alive("g1", 1)
     _ticked(gateways, T + 1_000, 9)
     before = gateways.fate("g1", 1)
     gateways.ticked(T + SILENT_MS)
@@ -46,8 +46,8 @@ def test_one_that_was_never_heard_is_given_the_same_time() -> None:
 def test_a_later_life_ends_the_earlier_one() -> None:
     """At once; a word of the earlier one, read again, does not bring it back."""
     gateways = Gateways()
-    gateways.heard("g1", 2)
-    gateways.heard("g1", 1)
+    gateways.note_alive("g1", 2)
+    gateways.note_alive("g1", 1)
 
     assert (Fate.REPLACED, Fate.ALIVE) == (
         gateways.fate("g1", 1),
@@ -59,9 +59,9 @@ def test_what_a_replaced_life_took_in_later_runs_all_the_same() -> None:
     """Two processes have one name, or epochs went back: the media stream must be stopped."""
     gateways = Gateways()
     gateways.ticked(T)
-    gateways.heard("g1", 9)
+    gateways.note_alive("g1", 9)
     _ticked(gateways, T + 1_000, 5)
-    gateways.heard("g1", 7)
+    gateways.note_alive("g1", 7)
 
     limit = T + STALE_AFTER_MS
     fates = [gateways.fate("g1", 7, since) for since in (None, T - 1, limit, limit + 1)]
@@ -81,7 +81,7 @@ def test_a_gateway_is_replaced_from_its_greatest_epoch_on(steps: list[tuple[int,
     for epoch, gap in steps:
         now += gap
         gateways.ticked(now)
-        gateways.heard("g1", epoch)
+        gateways.note_alive("g1", epoch)
         heard.append((epoch, now))
     greatest = max(epoch for epoch, _ in heard)
     since = next(at for epoch, at in heard if epoch == greatest)
@@ -97,7 +97,7 @@ def test_ticks_of_several_partitions_may_come_in_any_order() -> None:
     for now in range(T, T + 10_000, 1_000):
         gateways.ticked(now)
         gateways.ticked(now - 30_000)
-        gateways.heard("g1", 1)
+        gateways.note_alive("g1", 1)
 
     assert T == gateways.steady_since
     assert Fate.ALIVE == gateways.fate("g1", 1)
@@ -108,9 +108,9 @@ def test_those_not_heard_for_long_are_not_remembered() -> None:
     gateways = Gateways()
     for hour in range(5):
         gateways.ticked(T + hour * (FORGET_MS + 1))
-        gateways.heard(f"g{hour}", 1)
+        gateways.note_alive(f"g{hour}", 1)
 
-    assert ["g4"] == list(gateways._heard)
+    assert ["g4"] == list(gateways._last_signs)
 
 
 @given(st.lists(st.tuples(st.integers(1, 120_000), st.booleans()), max_size=60))
@@ -124,7 +124,7 @@ def test_silence_is_ten_seconds_of_regular_ticks_without_a_word(
         now += gap
         gateways.ticked(now)
         if heard:
-            gateways.heard("g1", 1)
+            gateways.note_alive("g1", 1)
         ticks.append((now, heard))
 
     assert _silent(ticks) == (gateways.fate("g1", 1) is Fate.SILENT)

@@ -73,8 +73,8 @@ def test_streams_of_a_gateway_that_never_comes_back_are_started_again() -> None:
 
 
 def test_a_gateway_that_was_cut_off_and_is_back_holds_one_stream() -> None:
-    """While it could not be heard, what Twilio sent to it ran on; all it tells then is sorted out
-    with a few commands: a report of a gateway is a sign of life."""
+    """While it was cut off, its media streams continued; all that it reports later is handled with
+    a few commands: a report of a gateway is a sign of life."""
     world = wanted_call(seconds=1)
     world.gateways["g1"].heard = False
     world.behave(40)

@@ -1,4 +1,4 @@
-"""Attributes alone never end the recording of a monitored agent who is on the call."""
+"""Attributes alone never end the recording of a monitored agent on the call."""
 
 import json
 from dataclasses import replace
@@ -94,7 +94,7 @@ def _rewritten(draw: st.DrawFn) -> tuple[list[CtiEvent], list[CtiEvent]]:
 
 
 class Running:
-    """Tracker and stream manager of one call, with an adapter that does what it is asked."""
+    """Tracker and stream manager of one call, with an adapter that obeys every command."""
 
     def __init__(self, *lines: str) -> None:
         policy = RecordingPolicy(1, 0, 0, ("!queue:legal", *lines), True, True)

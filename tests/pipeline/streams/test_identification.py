@@ -33,7 +33,7 @@ UNIDENTIFIED_MS = 2_000
 
 
 def running(leg: str = ANN, label: str | None = None) -> tuple[Story, Manager]:
-    """An inbound call that Ann has taken, and whose customer is streamed."""
+    """An inbound call that Ann has taken, with the customer's leg streamed."""
     story = inbound().reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
     story.participant("join", 2_000, CUSTOMER_LEG)
     story.participant("join", 2_000, leg, ParticipantLabel=label)

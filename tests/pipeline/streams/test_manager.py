@@ -54,7 +54,7 @@ def _running(version: Call) -> CallStreams:
 
 
 def test_an_accepted_call_is_decided_and_started_in_one_step() -> None:
-    """Decision first, then the command with all that tells the leg, then the stream's state."""
+    """Decision first, then the command with all evidence of the leg, then the stream's state."""
     outputs = _seen(None, call(ACTIVE, customer="+15550100"), T).outputs
 
     decided, start, changed = outputs
@@ -134,7 +134,7 @@ def test_a_leaving_during_a_transfer_that_is_learned_late_gets_its_second() -> N
 
 
 def test_the_second_of_a_transfer_begins_anew_after_each_agent() -> None:
-    """An agent who joined in between ends the time in which no worker was on the call."""
+    """If an agent joined in between, the time without a worker on the call is over."""
     carol = reservation(CAROL, created=T + 20_000, accepted=T + 21_000)
     carol_left = reservation(CAROL, created=T + 20_000, accepted=T + 21_000, wrapup=T + 30_000)
     second = transfer("TT2", initiated=T + 29_000)
@@ -216,7 +216,7 @@ def test_a_stream_of_an_unknown_call_is_stopped() -> None:
 def test_versions_in_any_order_lead_to_the_latest_decision(
     order: list[int], again: list[int]
 ) -> None:
-    """What is kept is by the newest version, however often and in whatever order they come."""
+    """The newest version determines the state, in any order and with any repetition."""
     versions = [
         call(reservation(ANN, created=T)),
         call(ACTIVE, revision=2),

@@ -106,7 +106,7 @@ def test_what_is_not_sure_is_not_streamed() -> None:
 
 
 def test_an_agent_who_calls_their_own_telephone_is_told_by_elimination() -> None:
-    """Two legs have the same end; only the agent's label tells them apart."""
+    """Two legs have the same end; only the agent's label distinguishes them."""
     marks = replace(MARKS, customer_ends=frozenset({"tel:15550177"}))
     first, second = replace(ANN, label="ann@example.com"), CUSTOMER
     assert chosen(first, second, marks=marks, ann=TO_AGENT, cust=TO_AGENT) == CUSTOMER
@@ -115,7 +115,7 @@ def test_an_agent_who_calls_their_own_telephone_is_told_by_elimination() -> None
 
 
 def test_a_label_of_a_leg_that_joined_a_complete_call_does_not_decide() -> None:
-    """Who was there before it may be the customer."""
+    """A leg that was there before it may be the customer's."""
     late = Participant("CA-late", "customer", "connected", joined_at=30.0)
     agent, first = replace(ANN, joined_at=10.0), replace(CUSTOMER, joined_at=20.0)
     assert chosen(agent, first, late) is NoLeg.AMBIGUOUS

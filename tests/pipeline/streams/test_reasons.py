@@ -103,7 +103,7 @@ def test_a_later_version_that_changes_nothing_leaves_the_decision_its_event() ->
 
 
 def test_a_decision_by_the_list_has_the_latest_event_before_it() -> None:
-    """Its version of the list tells that the list led to it."""
+    """Its version of the list shows that the list led to it."""
     off = RecordingPolicy(2, T, T + 9_000, (), True, True)
     history = PolicyHistory.of([RecordingPolicy(1, 0, 0, (ANN,), True, True), off])
     step = on_tick(running(), history, T + 9_500)
@@ -114,7 +114,7 @@ def test_a_decision_by_the_list_has_the_latest_event_before_it() -> None:
 
 
 def test_questions_say_why_they_are_asked() -> None:
-    """Whose leg it is, whether it belongs to the call, whether there is a conference."""
+    """The party of the leg, whether it belongs to the call, whether there is a conference."""
     unconfirmed = replace(running(), legs=())
     [verify] = [
         e for e in on_tick(unconfirmed, HISTORY, T + 99).outputs if isinstance(e, VerifyLeg)
@@ -129,8 +129,8 @@ def test_questions_say_why_they_are_asked() -> None:
 
 
 def test_a_state_of_an_earlier_release_is_continued() -> None:
-    """Its decision and media stream have no code. What is written of them has none either, until
-    they change."""
+    """Its decision and media stream have no code. Records about them have none either, until they
+    change."""
     state = running()
     streams = tuple(replace(each, reason_code="") for each in state.media_streams)
     old = replace(
@@ -147,8 +147,8 @@ def test_a_state_of_an_earlier_release_is_continued() -> None:
 
 
 def test_a_record_of_an_earlier_release_is_recognized_after_a_crash() -> None:
-    """The table is older than the decision, which was published without codes: what follows from it
-    is made once more, with the same time."""
+    """The table is older than the decision, which was published without codes: its consequences are
+    produced once more, with the same time."""
     off = RecordingPolicy(2, T, T + 9_000, (), True, True)
     history = PolicyHistory.of([RecordingPolicy(1, 0, 0, (ANN,), True, True), off])
     state = running()

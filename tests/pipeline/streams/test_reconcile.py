@@ -99,7 +99,7 @@ def test_twilios_word_that_a_stream_ended_is_enough() -> None:
 
 
 def test_an_error_that_twilio_reports_starts_the_next_stream_at_once() -> None:
-    """The one in error is stopped, in case that it goes on."""
+    """The one in error is stopped, in case it continues."""
     world = wanted_call(seconds=20)
     world.report(next(iter(world.sockets)), "error")
     world.hear_all()
@@ -209,8 +209,8 @@ def test_a_later_generation_that_is_not_wanted_is_stopped_and_counted_on_from() 
 
 
 def test_a_leg_that_becomes_known_is_asked_for_at_once() -> None:
-    """A start sent without a call SID is followed by one with it as soon as an event tells it; and
-    by another where an event corrects it."""
+    """A start sent without a call SID is followed by one with it as soon as an event names it; and
+    by another if an event corrects it."""
     world = World(leg=None)
     world.want()
     world.hear_all()

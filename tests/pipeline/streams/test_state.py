@@ -1,4 +1,4 @@
-"""What is known of a call's media streams, and how long is waited after failures."""
+"""The known state of a call's media streams, and the delays after failures."""
 
 from dataclasses import replace
 

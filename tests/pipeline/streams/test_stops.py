@@ -24,8 +24,8 @@ def test_an_unwanted_stream_is_stopped_once_by_its_sid() -> None:
 
 
 def test_a_stop_that_has_no_effect_is_sent_again() -> None:
-    """Twilio says that it stopped it, the gateway goes on receiving it: two seconds later it is
-    asked again."""
+    """Twilio says that it stopped the media stream, but the gateway still receives it: two seconds
+    later the stop is repeated."""
     world = unwanted_call(wanted_call(seconds=1))
     world.carry_out(Deed(done=False))
     world.behave(4)

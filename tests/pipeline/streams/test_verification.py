@@ -50,7 +50,7 @@ def test_a_leg_is_streamed_at_once_and_verified_right_after() -> None:
 
 
 def test_a_confirmed_leg_is_not_asked_about_again() -> None:
-    """Not by time, not by another media stream on it, not by what comes after."""
+    """Not by time, not by another media stream on it, not by later events."""
     step = verified(started().state, "confirmed", T + 200)
     after = verified(step.state, "contradicted", T + 300)
     assert after.state is step.state

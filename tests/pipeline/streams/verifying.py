@@ -1,4 +1,4 @@
-"""Calls whose leg is asked about, for tests."""
+"""Calls with a leg that must be verified, for tests."""
 
 from pipeline.streams.manager import Next, on_record
 from schemas.records import (
@@ -17,7 +17,7 @@ FOUND = "CA" + "f" * 32
 
 
 def started(version: Call | None = None, leg: str = CUSTOMER_LEG) -> Next:
-    """A call whose start Twilio has answered, on that leg."""
+    """A call with a start that Twilio has answered, on that leg."""
     first = on_record(TASK, None, version or call(ACTIVE), HISTORY, T)
     return on_record(TASK, first.state, answer("start", 1, 1, "done", leg), HISTORY, T + 100)
 

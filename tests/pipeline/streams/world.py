@@ -1,5 +1,5 @@
-"""A world around the stream manager: Kafka, an adapter, Twilio and gateways that do what they like,
-and then, when asked, behave. Only the manager in it is real."""
+"""A world around the stream manager: Kafka, an adapter, Twilio and gateways that act at random, and
+then, on request, behave. Only the manager in it is real."""
 
 from collections import deque
 from dataclasses import dataclass, field, replace
@@ -51,10 +51,10 @@ Record = Seen | manager.Own
 
 @dataclass
 class World(CallDouble):
-    """Everything outside the manager, its core, and its state. `history`: who is monitored.
+    """Everything outside the manager, its core, and its state. `history`: the monitored agents.
 
-    What was told waits in `coming`, by who told it; `handled` is what the manager had, and `saved`
-    its table after each step, with how much it had had by then.
+    Published records wait in `coming`, by their source; `handled` are the records that the manager
+    got, and `saved` is its table after each step, with the number of records until then.
     """
 
     history: PolicyHistory = field(default_factory=lambda: HISTORY)
@@ -82,7 +82,7 @@ class World(CallDouble):
     made: int = 0
     crashed_at: int = 0
     settled: bool = True
-    """Whether a tick passed since the last crash: it is the first to settle what was only noted."""
+    """Whether a tick passed since the last crash: it settles what was only noted."""
 
     def __post_init__(self) -> None:
         self.core = StreamsCore(self.history, self.hurried)
@@ -100,7 +100,7 @@ class World(CallDouble):
         if source is None or source not in waiting:
             return False
         at, record = self.coming[source].popleft()
-        self.hurried.reread = self._waits_since_crash()
+        self.hurried.reread = self.hurried.reread and self._waits_since_crash()
         self.handle(at, record)
         return True
 
@@ -163,7 +163,7 @@ class World(CallDouble):
                 self.decided.append(record)
 
     def crash(self, back: int, *, calls_first: bool) -> None:
-        """The manager dies and starts with its table from `back` steps ago, reads what it had since
+        """The manager dies and starts with its table from `back` steps ago, reads the records since
         once more, of two topics in whatever order, and does not see the ticks of then again."""
         kept = self.saved[: max(0, len(self.saved) - back)]
         self.saved = kept
@@ -185,7 +185,7 @@ class World(CallDouble):
             self.do(self.commands.popleft(), deed)
 
     def do(self, command: Command, deed: Deed) -> None:
-        """Twilio does what it is asked, or not, and the adapter says so, or not."""
+        """Twilio carries out the request, or not, and the adapter reports so, or not."""
         stream_sid = None
         outcome = deed.outcome
         if isinstance(command, FindConference | VerifyLeg):
@@ -244,7 +244,7 @@ class World(CallDouble):
                 self.close(socket.stream_sid, "stop")
 
     def close(self, stream_sid: str, reason: str) -> None:
-        """A socket ends, and its gateway tells."""
+        """A socket ends, and its gateway reports it."""
         s = self.sockets.pop(stream_sid)
         self._tell(
             s.gateway,
@@ -266,7 +266,7 @@ class World(CallDouble):
         return source not in self.gateways or self.gateways[source].heard
 
     def kill(self, gateway: str, *, back: bool = True) -> None:
-        """A gateway dies with its sockets and with what it had not told yet."""
+        """A gateway dies with its sockets and its unpublished reports."""
         self.sockets = {k: s for k, s in self.sockets.items() if s.gateway != gateway}
         self.coming[gateway].clear()
         self.gateways[gateway] = replace(self.gateways[gateway], up=False, heard=True)

@@ -27,12 +27,12 @@ HISTORY = PolicyHistory.of([RecordingPolicy(1, 0, 0, ("*",), True, True)])
 
 
 def _records(task_sid: str) -> list[object]:
-    who = {"stream_sid": STREAM, "call_sid": CALL, "task_sid": task_sid, "gateway": "g", "epoch": 1}
+    ids = {"stream_sid": STREAM, "call_sid": CALL, "task_sid": task_sid, "gateway": "g", "epoch": 1}
     return [
-        MediaStreamOpened(**who, name="n", generation=1, at=1_000),
-        MediaBatch(**who, number=1, at=1_500, first_sequence=2, last_sequence=2, tracks=()),
+        MediaStreamOpened(**ids, name="n", generation=1, at=1_000),
+        MediaBatch(**ids, number=1, at=1_500, first_sequence=2, last_sequence=2, tracks=()),
         MediaStreamClosed(
-            **who, name="n", generation=1, at=2_000, reason="stop", detail="", batches=1, frames=0,
+            **ids, name="n", generation=1, at=2_000, reason="stop", detail="", batches=1, frames=0,
             invalid=0, unbroken=True,
         ),
     ]  # fmt: skip

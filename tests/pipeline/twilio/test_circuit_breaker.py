@@ -41,8 +41,8 @@ def _failing(now: int = 0, luck: float = 1.0) -> Breaker:
 def test_it_opens_when_several_callers_fail_in_a_row(
     outcomes: list[tuple[str, int]], luck: float
 ) -> None:
-    """Only then: one caller's failures, however many, open nothing, nor do those of several with
-    an answer in between."""
+    """Only then: any number of one caller's failures does not open it, nor do those of several
+    callers with an answer in between."""
     breaker, in_a_row = CLOSED, set[str]()
     for caller, kind in outcomes:
         if kind == 0:
@@ -65,7 +65,7 @@ def test_without_failures_nothing_waits(answers: list[bool], now: int) -> None:
 
 @given(st.lists(st.sampled_from(CALLS), max_size=30), st.booleans(), LUCK)
 def test_the_first_answer_closes_it(callers: list[str], refuses: bool, luck: float) -> None:
-    """Whatever came before: it is as if nothing had been."""
+    """The history before does not matter."""
     breaker = account_refused(CLOSED, 0) if refuses else CLOSED
     for caller in callers:
         breaker = failed(breaker, caller, 0, luck)
@@ -75,19 +75,19 @@ def test_the_first_answer_closes_it(callers: list[str], refuses: bool, luck: flo
 
 @dataclass
 class Service:
-    """A service that fails or refuses for ever, and callers that always want to go."""
+    """A service that fails or refuses for ever, and callers that always want to send."""
 
     breaker: Breaker
-    went: list[int] = field(default_factory=list)
+    sent_at: list[int] = field(default_factory=list)
 
     def at(self, now: int, luck: float) -> None:
         """A caller comes."""
         match passage(self.breaker, now):
             case Passage.PROBE:
                 self.breaker = probed(self.breaker, now, luck)
-                self.went.append(now)
+                self.sent_at.append(now)
             case Passage.FREE:
-                self.went.append(now)
+                self.sent_at.append(now)
             case Passage.REST:
                 pass
 
@@ -99,15 +99,15 @@ class Service:
 def test_while_it_is_open_probes_are_few(
     refuses: bool, steps: list[tuple[int, float, str]]
 ) -> None:
-    """However many callers there are and whenever they come: there is a least distance between two
-    probes, which grows; refused ones go after 5, 10, 20 s and every 30 s."""
+    """For any number and timing of callers: there is a least distance between two probes, which
+    grows; refused ones are sent after 5, 10, 20 s and every 30 s."""
     service = Service(account_refused(CLOSED, 0) if refuses else _failing())
     now = 0
     for step, luck, caller in steps:
         now += step * (20 if refuses else 1)
         service.at(now, luck)
         service.breaker = failed(service.breaker, caller, now, luck)
-    gaps = [b - a for a, b in zip([0, *service.went], service.went, strict=False)]
+    gaps = [b - a for a, b in zip([0, *service.sent_at], service.sent_at, strict=False)]
 
     if refuses:
         expected = [FIRST_REFUSED_MS, 10_000, 20_000, MOST_REFUSED_MS]
@@ -122,9 +122,9 @@ def test_a_probe_goes_every_two_seconds_at_the_latest() -> None:
     service = Service(_failing())
     for now in range(0, 60_000, 10):
         service.at(now, 1.0)
-    gaps = [b - a for a, b in zip(service.went, service.went[1:], strict=False)]
+    gaps = [b - a for a, b in zip(service.sent_at, service.sent_at[1:], strict=False)]
 
-    assert [500, 1_500, 3_500, 5_500] == service.went[:4]
+    assert [500, 1_500, 3_500, 5_500] == service.sent_at[:4]
     assert MOST_MS == max(gaps)
 
 
@@ -142,8 +142,8 @@ def test_a_refusal_counts_more_than_failures() -> None:
 def test_only_refusals_of_several_callers_stand_for_the_account(
     outcomes: list[tuple[str, int]],
 ) -> None:
-    """One caller's refusals, however many, open nothing, nor do those of several with an answer in
-    between."""
+    """Any number of one caller's refusals does not open it, nor do those of several callers with an
+    answer in between."""
     breaker, in_a_row = CLOSED, set[str]()
     for caller, kind in outcomes:
         if kind == 0:
@@ -159,7 +159,7 @@ OPERATIONS = st.sampled_from(["answered", "failed", "refused", "account refused"
 
 @given(st.lists(st.tuples(OPERATIONS, st.sampled_from(CALLS)), max_size=60))
 def test_each_transition_is_in_the_table(operations: list[tuple[str, str]]) -> None:
-    """Whatever is noted, in whatever order."""
+    """For any notes in any order."""
     breaker = CLOSED
     for now, (operation, caller) in enumerate(operations):
         before = breaker.trouble

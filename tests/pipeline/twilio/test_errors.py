@@ -16,7 +16,8 @@ CODES = st.none() | st.sampled_from([20003, 20404, 20429, 21220, 21203, 31930])
 
 @given(st.integers(300, 499), CODES, st.text(max_size=20))
 def test_a_start_that_is_repeated_is_no_failure(status: int, code: int | None, text: str) -> None:
-    """Whatever fault Twilio finds with a name it was asked for before: it may be there."""
+    """For any fault that Twilio finds with a name that was requested before: the stream may
+    exist."""
     verdict = verdict_on_start(status, code, text, repeated=True)
 
     assert ErrorVerdict.FAILED != verdict
@@ -38,11 +39,11 @@ def test_errors_of_one_call_say_nothing_of_twilio(status: int, code: int | None)
         )
 
 
-def test_a_conflict_may_be_told_in_words() -> None:
+def test_a_conflict_may_be_recognized_by_its_message() -> None:
     """The message counts if the code does not show a conflict."""
-    told = "A stream with this name already exists"
+    message = "A stream with this name already exists"
 
-    assert ErrorVerdict.DONE == verdict_on_start(400, 21299, told)
+    assert ErrorVerdict.DONE == verdict_on_start(400, 21299, message)
     assert ErrorVerdict.DONE == verdict_on_start(409, None)
     assert ErrorVerdict.FAILED == verdict_on_start(400, 21299, "Invalid Url")
 

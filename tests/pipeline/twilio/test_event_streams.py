@@ -75,7 +75,7 @@ def test_the_configuration_of_a_sink_is_shown_as_an_object_or_as_text(dumped: An
         ({"sink_type": ""}, ARN, True, True),
     ],
 )
-def test_sinks_are_told_apart(change: dict[str, str], arn: str, ours: bool, leads: bool) -> None:
+def test_sinks_are_distinguished(change: dict[str, str], arn: str, ours: bool, leads: bool) -> None:
     """A sink is ours by its description, and leads to a Kinesis stream by its ARN; another ARN
     excludes both."""
     sink = replace(OURS, **change)

@@ -69,7 +69,7 @@ def test_a_link_that_leads_elsewhere_is_an_error(url: str, answer: dict[str, Any
 
 
 def test_items_are_found_by_key() -> None:
-    """The answer may state the key of its items; what is no object is left out."""
+    """The answer may state the key of its items; values other than objects are left out."""
     assert [{"a": 1}] == items_of({"meta": {"key": "events"}, "events": [{"a": 1}, 7]}, "rows")
     assert [{"a": 1}] == items_of({"calls": [{"a": 1}]}, "calls")
     assert [] == items_of({"calls": "none"}, "calls")

@@ -33,7 +33,7 @@ def test_white_space_around_a_sid_makes_it_invalid(
 
 @given(KINDS, st.text() | st.none() | st.integers() | st.lists(st.text()))
 def test_what_is_no_sid_is_absent_and_counted(kind: SidKind, value: object) -> None:
-    """Whatever it is; only None and empty text are nothing at all."""
+    """For any value; only None and empty text count as absent."""
     assert valid_sid(kind, value) is None
     assert is_invalid(kind, value) == (value not in (None, ""))
     assert sid_in({"sid": value}, "sid", kind) is None

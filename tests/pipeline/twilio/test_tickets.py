@@ -55,7 +55,7 @@ def test_odd_sids_make_no_gateway_fail(call, task):
 
 
 def test_another_token_makes_another_ticket():
-    """It can be seen to be a ticket all the same."""
+    """It can still be recognized as a ticket."""
     assert verified(["another"], TEXT) is None
     assert is_ticket(TEXT)
 

@@ -43,8 +43,8 @@ def test_a_version_is_whole(client: TestClient, version: int) -> None:
 @pytest.mark.parametrize("latest", ["latest", "-1"])
 def test_the_latest_version_is_the_current_schema(client: TestClient, latest: str) -> None:
     """The latest version is the schema that is written now."""
-    told = client.get(f"/subjects/p.calls-value/versions/{latest}").json()
-    assert (SCHEMA_IDS["Call"], schema_text("Call")) == (told["id"], told["schema"])
+    answer = client.get(f"/subjects/p.calls-value/versions/{latest}").json()
+    assert (SCHEMA_IDS["Call"], schema_text("Call")) == (answer["id"], answer["schema"])
 
 
 def test_where_an_id_is_used(client: TestClient) -> None:
@@ -88,9 +88,9 @@ def test_what_a_client_asks_first(client: TestClient, path: str, expected: Any) 
 
 def test_the_greatest_id_is_given_on_request(client: TestClient) -> None:
     """`fetchMaxId` adds the greatest id, as clients that check ids want it."""
-    told = client.get(f"/schemas/ids/{SCHEMA_IDS['Tick']}?fetchMaxId=true").json()
+    answer = client.get(f"/schemas/ids/{SCHEMA_IDS['Tick']}?fetchMaxId=true").json()
     greatest = max(each["id"] for each in client.get("/schemas").json())
-    assert {"schema": schema_text("Tick"), "maxId": greatest} == told
+    assert {"schema": schema_text("Tick"), "maxId": greatest} == answer
 
 
 @pytest.mark.parametrize(
@@ -153,13 +153,13 @@ def test_compatibility_is_checked(client: TestClient, version: str) -> None:
     assert {"is_compatible": True} == client.post(path, json=KNOWN).json()
     schema["fields"].append({"name": "extra", "type": "int", "default": 0})
     asked = {"schema": json.dumps(schema)}
-    told = client.post(f"{path}?verbose=true", json=asked).json()
-    assert {"is_compatible": True, "messages": []} == told
+    answer = client.post(f"{path}?verbose=true", json=asked).json()
+    assert {"is_compatible": True, "messages": []} == answer
     del schema["fields"][-1]["default"]
     asked = {"schema": json.dumps(schema)}
-    told = client.post(f"{path}?verbose=true", json=asked).json()
-    assert not told["is_compatible"]
-    assert all("extra" in message for message in told["messages"])
+    answer = client.post(f"{path}?verbose=true", json=asked).json()
+    assert not answer["is_compatible"]
+    assert all("extra" in message for message in answer["messages"])
     assert {"is_compatible": False} == client.post(
         path, json={**KNOWN, "schemaType": "JSON"}
     ).json()
@@ -170,8 +170,8 @@ def test_each_record_type_keeps_the_announced_rule(client: TestClient) -> None:
     for name in SCHEMA_IDS:
         for number in range(1, 1 + len(versions(name))):
             path = f"/compatibility/subjects/flexcapture.{name}/versions?verbose=true"
-            told = client.post(path, json={"schema": schema_text(name, number)}).json()
-            assert {"is_compatible": True, "messages": []} == told, (name, number)
+            answer = client.post(path, json={"schema": schema_text(name, number)}).json()
+            assert {"is_compatible": True, "messages": []} == answer, (name, number)
 
 
 def test_a_union_may_get_another_type(client: TestClient) -> None:
@@ -179,8 +179,8 @@ def test_a_union_may_get_another_type(client: TestClient) -> None:
     path = "/compatibility/subjects/p.media-value/versions?verbose=true"
     union = json.loads(client.get("/subjects/p.media-value/versions/latest").json()["schema"])
     longer = [*union, json.loads(schema_text("Tick"))]
-    told = client.post(path, json={"schema": json.dumps(longer)}).json()
-    assert {"is_compatible": True, "messages": []} == told
-    told = client.post(path, json={"schema": json.dumps(union[:-1])}).json()
-    assert not told["is_compatible"]
-    assert all("RecordingDecided" in message for message in told["messages"])
+    answer = client.post(path, json={"schema": json.dumps(longer)}).json()
+    assert {"is_compatible": True, "messages": []} == answer
+    answer = client.post(path, json={"schema": json.dumps(union[:-1])}).json()
+    assert not answer["is_compatible"]
+    assert all("RecordingDecided" in message for message in answer["messages"])

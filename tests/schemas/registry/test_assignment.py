@@ -50,7 +50,7 @@ def test_the_id_that_was_written_is_kept() -> None:
 def test_every_id_that_was_ever_written_stays_readable(
     registrations: list[dict[int, list[int]]],
 ) -> None:
-    """However often a registry assigns other ids, the earlier ones can be read."""
+    """However often a registry assigns other ids, records with the earlier ones can be read."""
     earlier, written = None, {CALL: set[int](), TICK: set[int]()}
     for ids in registrations:
         earlier = registered("http://r", 2, NAMES, ids, earlier)

@@ -68,7 +68,7 @@ def test_no_redirect_is_followed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "text"),
     [
         ('{"error_code": 42201, "message": "Invalid\\n schema"}', "Invalid schema"),
         ("<h1>no</h1>", "<h1>no</h1>"),
@@ -76,12 +76,12 @@ def test_no_redirect_is_followed() -> None:
         ("", "no reason given"),
     ],
 )
-def test_a_refusal_says_what_the_registry_says(body: str, said: str) -> None:
+def test_a_refusal_says_what_the_registry_says(body: str, text: str) -> None:
     """The error has the request, the status and the message, if there is one, in one line."""
     with answering(422, body) as (port, _), pytest.raises(RegistryAnswer) as raised:
         RegistryHttp(f"http://127.0.0.1:{port}").get("/x")
-    assert (422, said) == (raised.value.status, raised.value.said)
-    assert f"GET /x (422): {said}" in str(raised.value)
+    assert (422, text) == (raised.value.status, raised.value.said)
+    assert f"GET /x (422): {text}" in str(raised.value)
 
 
 def test_an_answer_without_json_is_from_no_registry() -> None:

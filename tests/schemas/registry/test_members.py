@@ -93,7 +93,7 @@ def test_a_failed_registration_takes_them_back() -> None:
 
 
 def test_a_registry_that_deletes_for_good_gets_none() -> None:
-    """The registration names the limitation, and leaves nothing of the attempt."""
+    """The registration names the limitation, and leaves no trace of the attempt."""
     with foreign_registry(ForeignRegistry(imports=False, finds_deleted=False)) as registry:
         made = register(registry.url, "p.", AT)
         assert NOT_FOUND in made.notes

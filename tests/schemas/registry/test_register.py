@@ -110,7 +110,7 @@ def test_assigned_ids_are_used(kind: Callable[[], ForeignRegistry]) -> None:
 
 def test_the_operator_may_choose_assigned_ids() -> None:
     """With `assigned_ids`, the ids are the registry's, and later registrations keep to that. The
-    registry's counter goes on as before."""
+    registry's counter continues as before."""
     with foreign_registry() as registry:
         made = register(registry.url, "p.", AT, assigned_ids=True)
         assert not made.takes_our_ids
@@ -121,7 +121,7 @@ def test_the_operator_may_choose_assigned_ids() -> None:
 
 
 def test_an_id_of_ours_that_is_taken_is_not_used() -> None:
-    """A schema whose id another one has gets an assigned id; the others get theirs."""
+    """If another schema has its id, a schema gets an assigned id; the others get theirs."""
     taken = SCHEMA_IDS["CtiEvent"]
     with foreign_registry(ForeignRegistry(schemas={taken: FOREIGN})) as registry:
         made = registered(registry)
@@ -168,7 +168,7 @@ def test_a_failure_leaves_nothing_behind(
 def test_a_killed_registration_is_continued(kind: Callable[[], ForeignRegistry]) -> None:
     """What a killed process left, also a subject in the mode IMPORT and a probe, blocks nothing."""
     with foreign_registry(kind()) as registry:
-        whole = registered(registry)
+        first = registered(registry)
         for name in list(registry.subjects)[4:]:
             del registry.subjects[name]
         if registry.imports:
@@ -176,7 +176,7 @@ def test_a_killed_registration_is_continued(kind: Callable[[], ForeignRegistry])
         else:
             registry.put(PROBE_SUBJECT, FOREIGN)
         again = registered(registry)
-    assert 0 < len(again.added) < len(whole.added)
+    assert 0 < len(again.added) < len(first.added)
 
 
 def test_a_foreign_schema_in_a_subject_of_ours_is_named() -> None:

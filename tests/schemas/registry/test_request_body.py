@@ -104,7 +104,7 @@ BODIES = st.binary(max_size=20) | st.builds(
 def test_no_request_is_an_internal_error(
     method: str, path: list[str], parameters: Mapping[str, str], body: bytes
 ) -> None:
-    """Whatever is asked, the answer is JSON, and an error has the registry's form."""
+    """For any request, the answer is JSON, and an error has the registry's form."""
     url = "http://testserver/" + "/".join(
         quote(piece, safe="%:", errors="replace") for piece in path
     )

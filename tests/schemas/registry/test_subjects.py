@@ -17,13 +17,13 @@ def client() -> TestClient:
 
 def test_each_topic_has_its_subjects(client: TestClient) -> None:
     """Every topic's records are found by topic, by topic and record, and by the record's name."""
-    told = client.get("/subjects").json()
+    subjects = client.get("/subjects").json()
     for topic in topics.ALL:
         for name in topic.records:
-            assert f"p.{topic.name}-flexcapture.{name}" in told
-        assert bool(topic.records) == (f"p.{topic.name}-value" in told)
-    assert {f"flexcapture.{name}" for name in SCHEMA_IDS} < set(told)
-    for subject in told:
+            assert f"p.{topic.name}-flexcapture.{name}" in subjects
+        assert bool(topic.records) == (f"p.{topic.name}-value" in subjects)
+    assert {f"flexcapture.{name}" for name in SCHEMA_IDS} < set(subjects)
+    for subject in subjects:
         expected = [version.number for version in served_subjects("p.")[subject].versions]
         assert expected == client.get(f"/subjects/{subject}/versions").json()
 

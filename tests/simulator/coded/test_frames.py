@@ -13,7 +13,7 @@ NUMBERS = st.integers(0, OUTBOUND_BIT - 1)
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from(TRACKS), NUMBERS)
-def test_a_frame_tells_what_it_is(stream: int, track: str, number: int) -> None:
+def test_a_frame_holds_its_own_coordinates(stream: int, track: str, number: int) -> None:
     """160 bytes, none of them silence beyond its head, and the same in base64."""
     made = payload(stream, track, number)
     assert FRAME_BYTES == len(made)

@@ -16,7 +16,7 @@ REASONS = st.builds(
 JUDGEMENTS = st.builds(
     Judgement,
     sent=COUNTS, recorded=COUNTS, lost=REASONS, withheld=COUNTS, unread=COUNTS, in_gap=COUNTS,
-    silent=REASONS, untold=COUNTS, strange=REASONS, lost_at_end=COUNTS,
+    silent=REASONS, unaccounted=COUNTS, strange=REASONS, lost_at_end=COUNTS,
     wrong=st.lists(st.text(max_size=3), max_size=2),
 )  # fmt: skip
 
@@ -30,8 +30,8 @@ def test_one_is_its_own_sum(judgement: Judgement) -> None:
 @given(JUDGEMENTS, JUDGEMENTS)
 @settings(max_examples=examples(30))
 def test_two_are_added_up(one: Judgement, other: Judgement) -> None:
-    """Counts and differences are added up, whatever their order; of the frames after the last
-    recorded one, the sum has the largest number."""
+    """Counts and differences are added up in any order; of the frames after the last recorded one,
+    the sum has the largest number."""
     sums = total([one, other])
     assert replace(sums, wrong=other.wrong + one.wrong) == total([other, one])
     assert sums.sent + sums.recorded == one.sent + one.recorded + other.sent + other.recorded

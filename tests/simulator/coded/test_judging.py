@@ -20,12 +20,12 @@ def test_all_recorded() -> None:
         judgement.wrong,
         judgement.recorded,
         judgement.lost.total(),
-        judgement.untold,
+        judgement.unaccounted,
     )
 
 
 @given(st.sets(st.integers(1, TURNS - 2)), st.sets(st.integers(1, TURNS - 2)))
-def test_what_is_told_lost_is_accounted_for(lost: set[int], away: set[int]) -> None:
+def test_frames_listed_as_lost_are_accounted_for(lost: set[int], away: set[int]) -> None:
     """All reported losses are accounted for; frames dropped before they were sent are not
     missed."""
     judgement = Recorded(ALL - lost, sorted(away)).judged()
@@ -34,7 +34,7 @@ def test_what_is_told_lost_is_accounted_for(lost: set[int], away: set[int]) -> N
     assert judgement.sent == judgement.recorded + judgement.lost.total()
 
 
-def test_the_end_may_be_told_track_by_track() -> None:
+def test_the_end_may_be_described_track_by_track() -> None:
     """Then only what lies in its holes is accounted for, each with its own reason."""
     recorded = Recorded(set(range(30)), [], until_ms=10_000)
     ends = {name: len(_side(recorded, number)) for number, name in enumerate(TRACKS)}
@@ -43,10 +43,10 @@ def test_the_end_may_be_told_track_by_track() -> None:
         for name, at in ends.items()
     }
     end = {"frames": 100, "until_ms": 10_000, "reason": "any", "tracks": holes}
-    told = recorded.judged(lost_at_end=end)
-    assert ([], {"inbound gone": 30, "outbound gone": 30}) == (told.wrong, told.lost)
+    judgement = recorded.judged(lost_at_end=end)
+    assert ([], {"inbound gone": 30, "outbound gone": 30}) == (judgement.wrong, judgement.lost)
     del holes["outbound"]
-    assert 30 == recorded.judged(lost_at_end=end).untold
+    assert 30 == recorded.judged(lost_at_end=end).unaccounted
 
 
 def _side(recorded: Recorded, number: int) -> bytes:
@@ -82,8 +82,8 @@ def test_what_a_gateway_took_with_it_may_be_in_a_gap_of_the_contact() -> None:
     recorded.gaps = [{"from": "1970-01-01T00:00:01.600Z", "to": "1970-01-01T00:00:01.990Z"}]
     died = {"ended": {"reason": "gateway-died"}}
     judgement = recorded.judged(**died)
-    assert (judgement.in_gap, judgement.untold) == (40, 20)
-    assert recorded.judged().untold == 60
+    assert (judgement.in_gap, judgement.unaccounted) == (40, 20)
+    assert recorded.judged().unaccounted == 60
 
 
 def test_what_a_gateway_took_with_it_after_the_call_is_in_no_gap() -> None:
@@ -92,18 +92,18 @@ def test_what_a_gateway_took_with_it_after_the_call_is_in_no_gap() -> None:
     recorded.coded.began_at = 1_000
     recorded.ended_at = "1970-01-01T00:00:01.400Z"
     judgement = recorded.judged(ended={"reason": "gateway-died"})
-    assert (judgement.in_gap, judgement.untold) == (60, 0)
-    assert recorded.judged().untold == 60
+    assert (judgement.in_gap, judgement.unaccounted) == (60, 0)
+    assert recorded.judged().unaccounted == 60
 
 
-def test_what_a_killed_gateway_took_is_accounted_for_only_as_far_as_it_is_told() -> None:
+def test_losses_of_a_killed_gateway_are_accounted_for_only_as_far_as_stated() -> None:
     """Frames after the last one that was received, until the media time that the manifest names."""
     arrived = set(range(30))
-    told = Recorded(arrived, [], until_ms=10_000).judged()
-    assert ([], 60) == (told.wrong, told.lost["gateway-died"])
+    judgement = Recorded(arrived, [], until_ms=10_000).judged()
+    assert ([], 60) == (judgement.wrong, judgement.lost["gateway-died"])
     in_part = Recorded(arrived, [], until_ms=1_000).judged()
-    assert 0 < in_part.untold < 60
-    assert 60 == Recorded(arrived, []).judged().untold
+    assert 0 < in_part.unaccounted < 60
+    assert 60 == Recorded(arrived, []).judged().unaccounted
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_manifest_that_says_something_else_is_wrong(changed: dict[str, Any]) -
     assert Recorded(ALL, []).judged(**changed).wrong
 
 
-def test_frames_in_the_wrong_order_are_told() -> None:
+def test_frames_in_the_wrong_order_are_found() -> None:
     """Frames in a wrong order, and a side on which all frames are misplaced, are reported."""
     side = payload(3, INBOUND, 2) + payload(3, INBOUND, 1)
     assert {"out of order": 1} == strangers(3, INBOUND, side)
@@ -169,4 +169,5 @@ def test_frames_in_the_wrong_order_are_told() -> None:
 def test_without_a_recording_nothing_is_accounted_for() -> None:
     """However much was sent."""
     judgement = without_recording(Recorded(ALL, []).coded)
-    assert (2 * TURNS, 0, True) == (judgement.untold, judgement.recorded, bool(judgement.wrong))
+    assert (2 * TURNS, 0) == (judgement.unaccounted, judgement.recorded)
+    assert judgement.wrong

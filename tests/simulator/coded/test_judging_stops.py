@@ -16,14 +16,14 @@ class Withheld(Recorded):
         self.decisions = [{"at": "1970-01-01T00:00:00.000Z", "decision": "stop"}]
         begin = first * 20 - 2_000
         self.coded.began_at = -begin  # the turn `first` is at 2 s
-        whole = len(self.expected.samples) // 2
+        samples = len(self.expected.samples) // 2
         kept = [sent for track in TRACKS for number, sent in self.coded.sent(track)
                 if number < first]  # fmt: skip
         self.expected = expected_audio(kept)
         at = len(self.expected.samples) // 2
         self.samples = {name: {"samples": at} for name in TRACKS}
         frames = dict.fromkeys(TRACKS, read - first)
-        self.spans = [{"at": at, "samples": whole - at, "frames": frames}]
+        self.spans = [{"at": at, "samples": samples - at, "frames": frames}]
         self.withheld = 2 * (read - first)
 
     def judged_with(self, **changed: Any) -> Judgement:
@@ -36,7 +36,7 @@ def test_what_must_not_be_heard_is_accounted_for_apart() -> None:
     withheld = Withheld(30)
     judgement = withheld.judged_with()
     assert judgement.wrong == []
-    assert (judgement.withheld, judgement.lost.total(), judgement.untold) == (60, 0, 0)
+    assert (judgement.withheld, judgement.lost.total(), judgement.unaccounted) == (60, 0, 0)
     assert judgement.recorded == 60
     withheld.withheld -= 1
     assert withheld.judged_with().wrong
@@ -56,7 +56,7 @@ def test_frames_that_are_withheld_too_early_or_heard_too_late_are_found() -> Non
 def test_frames_that_a_closed_socket_had_are_unread() -> None:
     """Only those of the last moments: others must be withheld."""
     withheld = Withheld(20, read=55)
-    assert withheld.judged_with().untold == 10
+    assert withheld.judged_with().unaccounted == 10
     withheld.coded.closed_at = withheld.coded.turned_at[-1]
     judgement = withheld.judged_with()
-    assert (judgement.wrong, judgement.unread, judgement.untold) == ([], 10, 0)
+    assert (judgement.wrong, judgement.unread, judgement.unaccounted) == ([], 10, 0)

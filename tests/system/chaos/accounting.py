@@ -18,7 +18,7 @@ REASONS = frozenset({
 })  # fmt: skip
 FRAME_MS = 20
 EDGE_MS = 1_000
-"""Less than this at an edge of required time is no gap."""
+"""A shorter time (ms) at an edge of required time is no gap."""
 UNSEEN_MS = 1_500
 """A time without a media stream that is shorter may be no gap: less than a second at an edge is
 none, and Twilio's clock is not the gateway's."""

@@ -48,7 +48,7 @@ from tests.system.chaos.judging import Judge, Verdict
 from tests.system.chaos.list_faults import EFFECT_MS, in_force
 from tests.system.chaos.options import Options
 from tests.system.chaos.run import Played
-from tests.system.chaos.topics import Told, read
+from tests.system.chaos.topics import TopicRecord, read
 from tests.system.chaos.truth import Truth, differences, truth
 from tests.system.chaos.uptime import Life, Span, down, joined
 from tests.system.model.required import required
@@ -77,7 +77,7 @@ class Judged:
     verdict: Verdict
     truth: Truth | None
     ran: list[MediaStream]
-    told: list[Told]
+    records: list[TopicRecord]
     contact: Json | None = None
 
 
@@ -103,23 +103,27 @@ class Assessment:
 
 async def assess(options: Options, played: Played) -> Assessment:
     """Compares everything."""
-    told = await read(played.processes.told["kafka"], TOPICS)
+    records = await read(played.processes.endpoints["kafka"], TOPICS)
     audio = await audio_after_stops(played)
-    return await asyncio.to_thread(Assessor(options, played, told, audio).all)
+    return await asyncio.to_thread(Assessor(options, played, records, audio).all)
 
 
 class Assessor:
-    """Compares the played calls with all records on the topics (`told`) and with the recordings
+    """Compares the played calls with all records on the topics and with the recordings
     (`audio`)."""
 
     def __init__(
-        self, options: Options, played: Played, told: Sequence[Told], audio: Mapping[str, bytes]
+        self,
+        options: Options,
+        played: Played,
+        records: Sequence[TopicRecord],
+        audio: Mapping[str, bytes],
     ) -> None:
-        self._options, self._played, self._told = options, played, told
+        self._options, self._played, self._records = options, played, records
         self._audio = audio
         self._now = clock()
-        self._by_key: dict[str | None, list[Told]] = defaultdict(list)
-        for one in told:
+        self._by_key: dict[str | None, list[TopicRecord]] = defaultdict(list)
+        for one in records:
             self._by_key[one.key].append(one)
         self._away = [Span(begin, end + RECOVERED_MS) for begin, end in played.stage.twilio.spans]
         self._blocked = self._blocked_by(played.processes.lives)
@@ -128,7 +132,7 @@ class Assessor:
         self._blocked_otherwise = self._blocked_by(other)
         self._lists = in_force(
             played.stage.monitored.history,
-            (one.record for one in told if isinstance(one.record, RecordingPolicy)),
+            (one.record for one in records if isinstance(one.record, RecordingPolicy)),
             self._blocked,
             round(EFFECT_MS * options.patience),
         )
@@ -139,7 +143,7 @@ class Assessor:
         lives = self._played.processes.lives
         return Assessment(
             calls=[self._judged(script) for script in self._played.scripts],
-            wrong=whole(self._played, self._told) + self._lists.wrong,
+            wrong=overall(self._played, self._records) + self._lists.wrong,
             troubles=Counter(t.kind for t in self._played.stage.rest.troubles),
             kills=Counter(name for name in lives for life in lives[name] if life.killed),
             blocked=self._blocked,
@@ -155,26 +159,26 @@ class Assessor:
 
     def _judged(self, script: Script) -> Judged:
         ran = self._played.ran(script)
-        told = [t for key in (script.task_sid, *script.legs) for t in self._by_key[key]]
-        told.sort(key=lambda one: one.at)
-        legs = listed_only(told)
-        events = deliveries(told, legs)
-        handled, now = as_handled(told), self._now
+        records = [t for key in (script.task_sid, *script.legs) for t in self._by_key[key]]
+        records.sort(key=lambda one: one.at)
+        legs = listed_only(records)
+        events = deliveries(records, legs)
+        handled, now = as_handled(records), self._now
         model = truth(script.task_sid, events, handled, self._listed, now, legs=legs)
         if model is None:
-            return Judged(script, Verdict(["no event of it is on cti.events"]), None, ran, told)
+            return Judged(script, Verdict(["no event of it is on cti.events"]), None, ran, records)
         verdict = self._streams(script, model, ran)
         contact = self._played.contacts.get(script.task_sid)
         verdict.wrong += differences(model, contact, connected=any(s.began_at for s in ran))
         verdict.wrong += _recordings(ran, contact)
         if contact is not None and model.story.state == "ended":
-            spans = self._required(script.task_sid, told)
+            spans = self._required(script.task_sid, records)
             own = [s for s in ran if s.call_sid == script.customer_call_sid]
             verdict.wrong += accounting(spans, own, contact)
             verdict.wrong += untrue(contact, self._faults(script, ran))
-            verdict.wrong += self._after_stops(ran, contact, told)
-        verdict.wrong += _last_version(model, told)
-        return Judged(script, verdict, model, ran, told, contact)
+            verdict.wrong += self._after_stops(ran, contact, records)
+        verdict.wrong += _last_version(model, records)
+        return Judged(script, verdict, model, ran, records, contact)
 
     def _streams(self, script: Script, model: Truth, ran: Sequence[MediaStream]) -> Verdict:
         """Whether the media streams ran when they had to."""
@@ -201,10 +205,10 @@ class Assessor:
         )
 
     def _after_stops(
-        self, ran: Sequence[MediaStream], contact: Mapping[str, Any], told: Sequence[Told]
+        self, ran: Sequence[MediaStream], contact: Mapping[str, Any], log: Sequence[TopicRecord]
     ) -> list[str]:
         """Return the mistakes about audio that was sent after stops."""
-        records = [(t.record, t.at) for t in told]
+        records = [(t.record, t.at) for t in log]
         decided = [Decided(r.at, r.decision, at) for r, at in records
                    if isinstance(r, RecordingDecided)]  # fmt: skip
         completed = {r.stream_sid: at for r, at in records if isinstance(r, RecordingCompleted)}
@@ -231,19 +235,19 @@ class Assessor:
     def _was_killed(self, role: str) -> bool:
         return bool(self._down(role))
 
-    def _required(self, task_sid: str, told: Sequence[Told]) -> list[tuple[int, int]]:
+    def _required(self, task_sid: str, records: Sequence[TopicRecord]) -> list[tuple[int, int]]:
         """When the call had to be recorded, by all of its events."""
-        legs = listed_only(told)
-        events = [(event, arrived_at) for _, event, arrived_at in deliveries(told, legs)]
-        opened = [t.record.at for t in told if isinstance(t.record, MediaStreamOpened)]
-        opened += [t.record.started_at for t in told if isinstance(t.record, RecordingStarted)]
+        legs = listed_only(records)
+        events = [(event, arrived_at) for _, event, arrived_at in deliveries(records, legs)]
+        opened = [t.record.at for t in records if isinstance(t.record, MediaStreamOpened)]
+        opened += [t.record.started_at for t in records if isinstance(t.record, RecordingStarted)]
         opened_at = min(opened, default=None)
         return required(events, task_sid, self._listed, self._now, opened_at, legs=legs)
 
 
-def _last_version(model: Truth, told: Sequence[Told]) -> list[str]:
+def _last_version(model: Truth, records: Sequence[TopicRecord]) -> list[str]:
     """The last version on `calls` says the same."""
-    calls = [one.record for one in told if isinstance(one.record, Call)]
+    calls = [one.record for one in records if isinstance(one.record, Call)]
     last = max(calls, key=lambda call: call.revision, default=None)
     if last is None:
         return ["no version on `calls`"]
@@ -280,16 +284,16 @@ def _recordings(ran: Sequence[MediaStream], contact: dict[str, Any] | None) -> l
     return wrong + [f"a recording of {sid}, which never ran" for sid in unknown]
 
 
-def whole(played: Played, told: Sequence[Told]) -> list[str]:
+def overall(played: Played, records: Sequence[TopicRecord]) -> list[str]:
     """What concerns no single call: events exactly once, dead letters only for rubbish."""
     wrong = []
-    found = Counter(t.record.event_id for t in told if t.topic == CTI_EVENTS.name)
+    found = Counter(t.record.event_id for t in records if t.topic == CTI_EVENTS.name)
     for event_id, times in played.sent.items():
         if found[event_id] != times:
             wrong.append(
                 f"event {event_id} was put {times} times, is there {found[event_id]} times"
             )
-    for one in told:
+    for one in records:
         letter = one.record
         if isinstance(letter, DeadLetter) and letter.original not in played.rubbish:
             wrong.append(f"a dead letter of {letter.role}: {letter.reason}, {letter.detail}")

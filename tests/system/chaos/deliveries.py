@@ -5,37 +5,37 @@ from collections.abc import Collection, Sequence
 
 from schemas.records import Call, CtiEvent
 from schemas.topics import CTI_EVENTS, CTI_RESOLVED
-from tests.system.chaos.topics import Told
+from tests.system.chaos.topics import TopicRecord
 from tests.system.model.verdicts import Delivery
 
 
-def listed_only(told: Sequence[Told]) -> frozenset[str]:
+def listed_only(records: Sequence[TopicRecord]) -> frozenset[str]:
     """Return the call SIDs that events of the task never name. The pipeline learned from Twilio's
     lists that the legs are the call's: events of them are on `cti.resolved`."""
-    events = [t for t in told if isinstance(t.record, CtiEvent)]
+    events = [t for t in records if isinstance(t.record, CtiEvent)]
     of_task = [t for t in events if t.topic == CTI_EVENTS.name and t.record.task_sid is not None]
     named = "".join(t.record.body for t in of_task)
     resolved = {t.record.call_sid for t in events if t.topic == CTI_RESOLVED.name}
     return frozenset(sid for sid in resolved if sid is not None and sid not in named)
 
 
-def deliveries(told: Sequence[Told], legs: Collection[str] = ()) -> list[Delivery]:
-    """Return the events as they lay on `cti.events`, each at the time of its record; the events of
-    `legs` (call SIDs) as they lay on `cti.resolved`: only then the pipeline knew whose they are."""
+def deliveries(records: Sequence[TopicRecord], legs: Collection[str] = ()) -> list[Delivery]:
+    """Return the events on `cti.events`, each at the time of its record, and the events of `legs`
+    (call SIDs) from `cti.resolved`: only then did the pipeline know their call."""
     return [
         (t.at, json.loads(t.record.body), t.record.arrived_at)
-        for t in told
+        for t in records
         if isinstance(t.record, CtiEvent)
         and t.topic == (CTI_RESOLVED if t.record.call_sid in legs else CTI_EVENTS).name
     ]
 
 
-def as_handled(told: Sequence[Told]) -> list[Delivery]:
+def as_handled(records: Sequence[TopicRecord]) -> list[Delivery]:
     """The events in the order in which the tracker took them in, each at the time of the version
     that it caused; one that caused none comes with the one before it on its partition."""
-    versions_of = [one for one in told if isinstance(one.record, Call)]
+    versions_of = [one for one in records if isinstance(one.record, Call)]
     caused = {one.record.cause_event_id: one for one in reversed(versions_of)}
-    events = [one for one in told if isinstance(one.record, CtiEvent)]
+    events = [one for one in records if isinstance(one.record, CtiEvent)]
     resolved = {one.record.event_id for one in events if one.topic == CTI_RESOLVED.name}
     places = []
     latest: dict[tuple[str, int], tuple[int, int]] = {}

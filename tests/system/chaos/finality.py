@@ -91,7 +91,7 @@ def open_sockets(
 
 
 def of_contact(contact: Mapping[str, Any] | None) -> list[WithheldPeriod]:
-    """Return when nothing of a contact may be heard, by its decisions."""
+    """Return when no part of a contact may be heard, by its decisions."""
     return periods(contact["decisions"]) if contact else []
 
 

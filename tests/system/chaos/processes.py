@@ -36,15 +36,15 @@ class Processes:
         self.unasked: list[str] = []
         self.stopped: set[int] = set()
         self.extra: list[Span] = []
-        self.told: dict[str, Any] = {}
+        self.endpoints: dict[str, Any] = {}
         self.known = asyncio.Event()
 
     async def watch(self) -> None:
         """Follows the file. Never returns."""
         while True:
             with suppress(FileNotFoundError, ValueError):
-                self.told = json.loads(self._file.read_text())
-                self._look(self.told["roles"])
+                self.endpoints = json.loads(self._file.read_text())
+                self._look(self.endpoints["roles"])
                 self.known.set()
             await asyncio.sleep(POLL_S)
 
@@ -97,11 +97,11 @@ class Processes:
 def started_at(pid: int) -> int | None:
     """Return when the process was started (ms); None if there is no such process."""
     try:
-        told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         uptime = float(Path("/proc/uptime").read_text().split()[0])
     except (FileNotFoundError, ProcessLookupError):
         return None
-    age_s = uptime - int(told[19]) / os.sysconf("SC_CLK_TCK")
+    age_s = uptime - int(fields[19]) / os.sysconf("SC_CLK_TCK")
     return clock() - round(age_s * 1000)
 
 
@@ -158,5 +158,5 @@ UP_AND_SHARED_MS = 5_000
 
 
 def _environment(pid: int) -> dict[str, str]:
-    told = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
-    return dict(one.split("=", 1) for one in told if "=" in one)
+    variables = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+    return dict(one.split("=", 1) for one in variables if "=" in one)

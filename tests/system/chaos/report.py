@@ -7,10 +7,10 @@ from simulator.world import MediaStream
 from tests.system.chaos.assessing import Assessment, Judged
 from tests.system.chaos.judging import span_of
 from tests.system.chaos.options import Options
-from tests.system.chaos.topics import Told
+from tests.system.chaos.topics import TopicRecord
 from tests.system.chaos.uptime import Span
 
-TOLD_CALLS = 10
+SHOWN_CALLS = 10
 WORST = 5
 
 Say = Callable[[str], None]
@@ -41,11 +41,11 @@ def report(options: Options, assessment: Assessment, unasked: list[str], say: Sa
     say(f"worst missing   {_worst([late for c in calls for late in c.verdict.missing])} ms")
     for text in unasked:
         say(text)
-    for text in assessment.wrong[:TOLD_CALLS]:
+    for text in assessment.wrong[:SHOWN_CALLS]:
         say(f"WRONG: {text}")
-    for call in wrong[:TOLD_CALLS]:
-        _tell(call, assessment.blocked, say)
-    for call in wrong[TOLD_CALLS:]:
+    for call in wrong[:SHOWN_CALLS]:
+        _report_call(call, assessment.blocked, say)
+    for call in wrong[SHOWN_CALLS:]:
         say(f"also wrong: {call.script.task_sid}: {'; '.join(call.verdict.wrong)}")
     say("all of it holds" if assessment.holds else f"{len(wrong) + len(assessment.wrong)} WRONG")
 
@@ -58,13 +58,13 @@ def _worst(values: list[int]) -> str:
     return ", ".join(map(str, sorted(values, reverse=True)[:WORST]))
 
 
-def _tell(call: Judged, blocked: list[Span], say: Say) -> None:
+def _report_call(call: Judged, blocked: list[Span], say: Say) -> None:
     """One call, everything in order of time, from its beginning (s)."""
     script, zero = call.script, call.script.begins_at
     say(f"\nWRONG: {script.title}, {script.task_sid}, began {zero}")
     for text in call.verdict.wrong:
         say(f"  {text}")
-    lines = [(one.at, _line(one)) for one in call.told]
+    lines = [(one.at, _line(one)) for one in call.records]
     lines += [line for stream in call.ran for line in _of_stream(stream)]
     if call.truth is not None:
         lines += [
@@ -98,7 +98,7 @@ def _of_stream(stream: MediaStream) -> list[tuple[int, str]]:
     ]
 
 
-def _line(one: Told) -> str:
+def _line(one: TopicRecord) -> str:
     record = one.record
     kind = type(record).__name__
     shown = {
@@ -119,5 +119,5 @@ def _line(one: Told) -> str:
         "MediaStreamClosed": lambda: f"{record.stream_sid} {record.reason}",
         "MediaStreamOpened": lambda: f"{record.stream_sid}",
     }
-    told = shown.get(kind, lambda: "")()
-    return f"{one.topic}[{one.partition}]@{one.offset} {kind} {told}"
+    detail = shown.get(kind, lambda: "")()
+    return f"{one.topic}[{one.partition}]@{one.offset} {kind} {detail}"

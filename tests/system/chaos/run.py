@@ -42,7 +42,7 @@ Say = Callable[[str], None]
 @dataclass(frozen=True, slots=True)
 class Played:
     """The played calls and their results. `sent`: how often each event was put into Kinesis;
-    `contacts`: by task SID; `refused`: the tasks on whose calls Twilio refused every start."""
+    `contacts`: by task SID; `refused`: tasks for which Twilio refused every start."""
 
     stage: Stage
     scripts: Sequence[Script]

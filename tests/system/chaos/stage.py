@@ -59,12 +59,12 @@ async def staged(
             state = directory / "state"
             with (logs / "up.log").open("w") as log:
 
-                def tell(line: str) -> None:
+                def write_line(line: str) -> None:
                     log.write(f"{clock()} {line}\n")
                     log.flush()
 
                 command = (*UP, *(["--load-balancer"] if options.load_balancer else []))
-                process = PipelineProcess(state, environment(settings), tell, command)
+                process = PipelineProcess(state, environment(settings), write_line, command)
                 async with process as pipeline:
                     endpoints = await _ready(pipeline)
                     say("the pipeline is up")

@@ -54,8 +54,8 @@ def test_being_too_busy_is_no_refusal() -> None:
 
 
 def test_a_call_that_twilio_refused_is_missing_for_that_reason() -> None:
-    """Nothing of it is captured, and a gap in which a start was refused has no other reason. If the
-    events came too late, no start was asked for."""
+    """No part of it is captured, and a gap in which a start was refused has no other reason. If the
+    events came too late, no start was requested."""
     asked = [ApiRefusal("POST", "/x", 400, 20001, 3_000)]
     refused = replace(NOTHING, is_refused=True, refusals=asked)
     assert untrue(contact("twilio-refused"), refused) == []

@@ -18,7 +18,7 @@ ANSWERED, OVER = 1_400, 21_400
 
 @pytest.fixture(scope="module")
 def script() -> Script:
-    """Return a call whose customer is on the line from the first moment to 21.4 s."""
+    """Return a call with the customer on the line from the first moment to 21.4 s."""
     call = CallBuilder(0, Account("AC1", "WS1"), Random(1), 1)
     conversation_begins(call)
     call.wait(20_000)
@@ -48,7 +48,7 @@ def test_the_right_stream_at_the_right_time(script: Script) -> None:
     assert ([], [100], 1, [200]) == (found.wrong, found.stops, found.prompt, found.missing)
 
 
-def test_one_that_goes_on(script: Script) -> None:
+def test_a_stream_that_continues(script: Script) -> None:
     """More than two seconds too long is too long, unless the pipeline was away; the two seconds
     begin when it was there again."""
     stream, wanted = ran(script, 1_600, 12_100), Span(ANSWERED, 10_000)
@@ -77,7 +77,7 @@ def test_one_that_never_ends(script: Script) -> None:
     assert "MZ1 runs still" in found.wrong
 
 
-def test_one_that_nobody_asked_for(script: Script) -> None:
+def test_a_stream_that_was_not_requested(script: Script) -> None:
     """A stream before any was wanted."""
     found = verdict(script, ran(script, 200, 900), wanted=Span(ANSWERED, ANSWERED + 100))
     assert ["MZ1 ran, though none was ever to run by then"] == found.wrong

@@ -21,9 +21,9 @@ async def test_calls_come_out_right_while_everything_is_killed(tmp_path: Path) -
         calls=12, minutes=0.25, every=4.0, list_every=8.0, refuse=0.15, seed=20, patience=PATIENCE,
         directory=tmp_path,
     )  # fmt: skip
-    said: list[str] = []
-    result = await run(options, said.append)
-    assert result.holds, "\n".join(said)
+    lines: list[str] = []
+    result = await run(options, lines.append)
+    assert result.holds, "\n".join(lines)
     assert result.damages
     assert "missing" in {call.contact["capture"] for call in result.calls if call.contact}
 
@@ -35,9 +35,9 @@ async def test_twilio_is_away_for_a_while(tmp_path: Path) -> None:
         calls=24, minutes=0.25, every=0, away_every=6.0, fail=0, seed=22, patience=PATIENCE,
         directory=tmp_path,
     )  # fmt: skip
-    said: list[str] = []
-    result = await run(options, said.append)
-    assert result.holds, "\n".join(said)
+    lines: list[str] = []
+    result = await run(options, lines.append)
+    assert result.holds, "\n".join(lines)
     assert result.outages
     recordings = [r for call in result.calls if call.contact for r in call.contact["recordings"]]
     assert sum(recording["frames"]["withheld"] for recording in recordings)
@@ -49,5 +49,5 @@ async def test_the_broker_is_away_for_a_while(tmp_path: Path) -> None:
         calls=8, minutes=0.35, every=0, seed=21, broker_down=12, patience=PATIENCE,
         directory=tmp_path,
     )  # fmt: skip
-    said: list[str] = []
-    assert (await run(options, said.append)).holds, "\n".join(said)
+    lines: list[str] = []
+    assert (await run(options, lines.append)).holds, "\n".join(lines)

@@ -16,7 +16,7 @@ SILENCE_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class TopicRecord:
     """One record: `at` is its Kafka timestamp (ms); `record` None: a tombstone."""
 
     topic: str
@@ -27,7 +27,7 @@ class Told:
     record: Any
 
 
-async def read(bootstrap_servers: str, topics: Iterable[Topic]) -> list[Told]:
+async def read(bootstrap_servers: str, topics: Iterable[Topic]) -> list[TopicRecord]:
     """Return all committed records of the topics, by time. Raises `TimeoutError` if the broker
     stops answering before the end."""
     settings = Settings(kafka_bootstrap_servers=bootstrap_servers)
@@ -40,22 +40,24 @@ async def read(bootstrap_servers: str, topics: Iterable[Topic]) -> list[Told]:
         found = await _to_the_end(reader, partitions)
     finally:
         await reader.stop()
-    return sorted(found, key=lambda told: (told.at, told.topic, told.partition, told.offset))
+    return sorted(found, key=lambda one: (one.at, one.topic, one.partition, one.offset))
 
 
-async def _to_the_end(reader: AIOKafkaConsumer, partitions: list[TopicPartition]) -> list[Told]:
-    found: list[Told] = []
+async def _to_the_end(
+    reader: AIOKafkaConsumer, partitions: list[TopicPartition]
+) -> list[TopicRecord]:
+    found: list[TopicRecord] = []
     ends = await reader.end_offsets(partitions)
     waiting = {p for p in partitions if ends[p] > 0}
     while waiting:
         async with asyncio.timeout(SILENCE_S):
             batches = await reader.getmany(timeout_ms=200)
-            found += [_told(r) for records in batches.values() for r in records]
+            found += [_topic_record(r) for records in batches.values() for r in records]
             waiting = {p for p in waiting if await reader.position(p) < ends[p]}
     return found
 
 
-def _told(record: Any) -> Told:
+def _topic_record(record: Any) -> TopicRecord:
     key = record.key.decode(errors="replace") if record.key is not None else None
     value = None if record.value is None else decode(record.value)
-    return Told(record.topic, record.partition, record.offset, record.timestamp, key, value)
+    return TopicRecord(record.topic, record.partition, record.offset, record.timestamp, key, value)

@@ -56,7 +56,7 @@ def sequences(
     published: Sequence[tuple[int, str]], changes: Collection[int]
 ) -> frozenset[tuple[str, ...]]:
     """Return the sequences of decisions that are right. A version of the list takes effect within
-    `EFFECT_MS`: what it changes and the next event reverts before that may be absent. `published`:
+    `EFFECT_MS`: a decision that the next event reverts before that may be absent. `published`:
     time (ms) and decision; `changes`: when versions of the list begin to hold (ms)."""
     if not published:
         return frozenset({()})
@@ -105,7 +105,7 @@ def differences(truth: Truth, contact: Mapping[str, Any] | None, *, connected: b
         return ["no contact"]
     story = truth.story
     sessions = {
-        s.reservation_sid: (s.extension, _told(s.started_at), _told(s.ended_at))
+        s.reservation_sid: (s.extension, _shown_time(s.started_at), _shown_time(s.ended_at))
         for s in story.sessions
     }
     found = {
@@ -136,5 +136,5 @@ def _words(decisions: Iterable[str]) -> tuple[str, ...]:
     return tuple(word for word in decisions if word in WORDS)
 
 
-def _told(at: int | None) -> str | None:
+def _shown_time(at: int | None) -> str | None:
     return None if at is None else iso(at)

@@ -37,8 +37,8 @@ def down(lives: Mapping[str, Sequence[Life]], until: int, up_ms: int = UP_MS) ->
     that long after the next start, or until `until` if there was none. The time before the first
     start does not count."""
     spans = []
-    for told in lives.values():
-        for life, following in zip(told, [*told[1:], None], strict=True):
+    for process_lives in lives.values():
+        for life, following in zip(process_lives, [*process_lives[1:], None], strict=True):
             if life.end is not None:
                 spans.append(Span(life.end, following.start + up_ms if following else until))
     return spans

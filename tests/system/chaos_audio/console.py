@@ -30,11 +30,11 @@ class Answer:
 
 
 class Client:
-    """A client. It adds each violation of the contract to `told`."""
+    """A client that adds each violation of the contract to `violations`."""
 
-    def __init__(self, session: aiohttp.ClientSession, told: list[str]) -> None:
+    def __init__(self, session: aiohttp.ClientSession, violations: list[str]) -> None:
         self._session = session
-        self._told = told
+        self._violations = violations
 
     async def get(self, path: str, **headers: str) -> Answer:
         """GET."""
@@ -45,7 +45,7 @@ class Client:
     def must(self, what: str, expected: Any, actual: Any) -> None:
         """Notes what differs."""
         if expected != actual:
-            self._told.append(f"console, {what}: {actual!r}, expected {expected!r}")
+            self._violations.append(f"console, {what}: {actual!r}, expected {expected!r}")
 
 
 def _session(endpoints: Endpoints) -> aiohttp.ClientSession:
@@ -56,18 +56,18 @@ def _session(endpoints: Endpoints) -> aiohttp.ClientSession:
 MISSING = "console: no recording of a call in progress was seen"
 
 
-async def while_recording(endpoints: Endpoints, task_sid: str, told: list[str]) -> None:
+async def while_recording(endpoints: Endpoints, task_sid: str, violations: list[str]) -> None:
     """Check the recording of a call in progress: there is one, and its audio is not available
     yet."""
-    told.append(MISSING)
+    violations.append(MISSING)
     async with _session(endpoints) as session:
         while True:
             await asyncio.sleep(POLL_S)
             found: list[str] = []
             with suppress(aiohttp.ClientError):  # it may have been killed
                 if await _seen_going_on(Client(session, found), task_sid):
-                    told.remove(MISSING)
-                    told += found
+                    violations.remove(MISSING)
+                    violations += found
                     return
 
 
@@ -102,20 +102,20 @@ async def _open_recording(client: Client, recording: Json) -> None:
 
 
 async def once_complete(
-    endpoints: Endpoints, recording: Json, audio: bytes, told: list[str]
+    endpoints: Endpoints, recording: Json, audio: bytes, violations: list[str]
 ) -> None:
     """Asks for a complete recording, its audio in all kinds of ranges, and its manifest. `audio`:
     all of its bytes."""
     async with _session(endpoints) as session:
-        client = Client(session, told)
+        client = Client(session, violations)
         path = f"/api/recordings/{recording['inum']}"
         by_id = f"/api/recordings/{recording['recording_id']}/audio"
         client.must("audio_url", by_id, recording["audio_url"])
         alone = await client.get(path)
         client.must("the recording by itself", (200, recording), (alone.status, alone.json()))
-        whole = await client.get(f"{path}/audio")
-        client.must("the whole audio", (200, True), (whole.status, whole.body == audio))
-        client.must("accept-ranges", "bytes", whole.headers.get("accept-ranges"))
+        answer = await client.get(f"{path}/audio")
+        client.must("the whole audio", (200, True), (answer.status, answer.body == audio))
+        client.must("accept-ranges", "bytes", answer.headers.get("accept-ranges"))
         await _ranges(client, f"{path}/audio", audio)
         manifest = await client.get(f"{path}/manifest")
         client.must("manifest", 200, manifest.status)
@@ -139,9 +139,9 @@ async def _ranges(client: Client, path: str, audio: bytes) -> None:
         (f"100-{size + 5}", 100, size),
     ):
         answer = await client.get(path, Range=f"bytes={asked}")
-        told = answer.headers.get("content-range")
+        content_range = answer.headers.get("content-range")
         client.must(f"range {asked}", (206, f"bytes {first}-{end - 1}/{size}", True),
-                    (answer.status, told, answer.body == audio[first:end]))  # fmt: skip
+                    (answer.status, content_range, answer.body == audio[first:end]))  # fmt: skip
     beyond = await client.get(path, Range=f"bytes={size}-")
     client.must("a range beyond the end", (416, f"bytes */{size}"),
                 (beyond.status, beyond.headers.get("content-range")))  # fmt: skip

@@ -70,38 +70,39 @@ async def _judged(
 def _of_call(
     options: AudioOptions, script: Script, contact: Json | None, streams: Sequence[CodedStream]
 ) -> list[str]:
-    """What of a call's contact is wrong, whatever is in its recordings."""
-    who = f"call {script.task_sid}"
+    """Return the mistakes in a call's contact, regardless of the content of its recordings."""
+    call = f"call {script.task_sid}"
     if contact is None:
-        return [f"{who}: no contact"]
-    told = [] if streams else [f"{who}: was never streamed"]
+        return [f"{call}: no contact"]
+    mistakes = [] if streams else [f"{call}: was never streamed"]
     if contact["state"] != "ended":
-        told.append(f"{who}: contact is {contact['state']}")
+        mistakes.append(f"{call}: contact is {contact['state']}")
     recorded = sorted(recording["stream_sid"] for recording in contact["recordings"])
     ran = {coded.media_stream.sid for coded in streams}
-    told += [f"{who}: {sid} is recorded twice" for sid in ran if recorded.count(sid) > 1]
-    told += [f"{who}: a recording of {sid}, which is not its own" for sid in set(recorded) - ran]
-    told += [f"{who}: {text}" for text in unexplained(contact)]
+    mistakes += [f"{call}: {sid} is recorded twice" for sid in ran if recorded.count(sid) > 1]
+    foreign = set(recorded) - ran
+    mistakes += [f"{call}: a recording of {sid}, which is not its own" for sid in foreign]
+    mistakes += [f"{call}: {text}" for text in unexplained(contact)]
     if options.loses_nothing and len(streams) > 1:
-        told.append(f"{who}: {len(streams)} media streams, and no gateway was killed")
-    return told
+        mistakes.append(f"{call}: {len(streams)} media streams, and no gateway was killed")
+    return mistakes
 
 
 def _without_excuse(options: AudioOptions, played: Played, result: Assessment) -> list[str]:
     """Return the losses and the closed sockets. There must be none if no gateway was killed."""
     if not options.loses_nothing:
         return []
-    told = []
+    mistakes = []
     for coded in played.streams:
         sid, judgement = coded.media_stream.sid, result.judgements.get(coded.media_stream.sid)
         if coded.media_stream.trouble and not coded.line.stays_on_ms:
-            told.append(f"{sid}: {coded.media_stream.trouble}")
+            mistakes.append(f"{sid}: {coded.media_stream.trouble}")
         if coded.thrown_away:
-            away = FRAMES * len(coded.thrown_away)
-            told.append(f"{sid}: the gateway did not read {away} frames in time")
+            frames = FRAMES * len(coded.thrown_away)
+            mistakes.append(f"{sid}: the gateway did not read {frames} frames in time")
         if judgement and judgement.lost:
-            told.append(f"{sid}: {judgement.lost.total()} frames lost: {dict(judgement.lost)}")
-    return told
+            mistakes.append(f"{sid}: {judgement.lost.total()} frames lost: {dict(judgement.lost)}")
+    return mistakes
 
 
 def _too_much(options: AudioOptions, result: Assessment) -> list[str]:
@@ -114,13 +115,15 @@ def _too_much(options: AudioOptions, result: Assessment) -> list[str]:
     ]
 
 
-async def _console(console: Console, endpoints: Endpoints, played: Played, told: list[str]) -> None:
-    """The console's answers about the longest recording."""
+async def _console(
+    console: Console, endpoints: Endpoints, played: Played, violations: list[str]
+) -> None:
+    """Check the console's answers about the longest recording."""
     every = (r for contact in played.contacts.values() for r in contact["recordings"])
     complete = [recording for recording in every if recording["state"] == "complete"]
     if not complete:
-        told.append("no recording is complete")
+        violations.append("no recording is complete")
         return
     longest = max(complete, key=lambda recording: recording["duration_ms"])
     audio, _ = await fetched(console, longest)
-    await once_complete(endpoints, longest, audio, told)
+    await once_complete(endpoints, longest, audio, violations)

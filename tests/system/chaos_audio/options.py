@@ -64,7 +64,7 @@ class AudioOptions:
 
     @property
     def loses_nothing(self) -> bool:
-        """Whether there is no excuse for a lost frame."""
+        """Return whether every lost frame is a mistake."""
         return not {"gateway", "load-balancer"} & set(self.kill)
 
     def of_stage(self) -> Options:

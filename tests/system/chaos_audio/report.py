@@ -8,7 +8,7 @@ from tests.system.chaos_audio.judging import FRAME_MS, FRAMES, Assessment
 from tests.system.chaos_audio.options import AudioOptions
 from tests.system.chaos_audio.run import Played
 
-TOLD = 20
+SHOWN = 20
 
 
 def report(options: AudioOptions, played: Played, result: Assessment, say: Say) -> None:
@@ -24,10 +24,10 @@ def report(options: AudioOptions, played: Played, result: Assessment, say: Say) 
         "ms at most")  # fmt: skip
     say(f"frames sent          {sums.sent}")
     say(f"  recorded in place  {sums.recorded}")
-    say(f"  told lost          {sums.lost.total()} ({_counted(sums.lost)})")
+    say(f"  reported lost      {sums.lost.total()} ({_counted(sums.lost)})")
     say(f"  withheld           {sums.withheld}, and {sums.unread} more that were never read")
     say(f"  in gaps            {sums.in_gap}, after a silence, with a gateway that died")
-    say(f"  neither            {sums.untold}")
+    say(f"  neither            {sums.unaccounted}")
     say(f"never made           {sums.silent.total()} ({_counted(sums.silent)})")
     say(f"strange frames       {sums.strange.total()} ({_counted(sums.strange)})")
     say(f"not taken in time    {_thrown_away(played)}: thrown away by Twilio, never sent")
@@ -38,7 +38,7 @@ def report(options: AudioOptions, played: Played, result: Assessment, say: Say) 
         say(f"cores                {_counted(cores)}")
     wrong = [f"{sid}: {text}" for sid, j in result.judgements.items() for text in j.wrong]
     wrong += result.wrong
-    for text in [*played.processes.unasked, *(f"WRONG: {one}" for one in wrong[:TOLD])]:
+    for text in [*played.processes.unasked, *(f"WRONG: {one}" for one in wrong[:SHOWN])]:
         say(text)
     say("all of it holds" if result.holds else f"{len(wrong)} WRONG")
 

@@ -59,7 +59,7 @@ class Played:
         """How often a process of each role was killed."""
         lives = self.processes.lives.items()
         return Counter(
-            name.rpartition("-")[0] for name, told in lives for one in told if one.killed
+            name.rpartition("-")[0] for name, of_name in lives for one in of_name if one.killed
         )
 
     def of_call(self, script: Script) -> list[CodedStream]:
@@ -96,7 +96,7 @@ async def play(
     console = Console(endpoints.console, endpoints.console_token)
     sink = KinesisSink(endpoints.kinesis, endpoints.kinesis_region, endpoints.kinesis_stream)
     calls = scripts(options, clock() + BEGIN_MS, simulation.account)
-    told: list[str] = []
+    violations: list[str] = []
     usage = Usage()
     going = _Going(options, stage, media, processes, usage, say)
     async with console, sink:
@@ -107,8 +107,8 @@ async def play(
                 stage.pipeline.died(),
                 processes.watch(),
                 going.once_all_are_on(),
-                _telling(media, pacer, say),
-                while_recording(endpoints, calls[0].task_sid, told),
+                _reporting(media, pacer, say),
+                while_recording(endpoints, calls[0].task_sid, violations),
             ]
             beside = [group.create_task(one) for one in work]
             await asyncio.gather(*(_call(player, script, going.done) for script in calls))
@@ -119,7 +119,9 @@ async def play(
             ended = {script.task_sid: _hung_up(script, legs) for script in calls}
             late = pacer.lateness
             outages = stage.brokers.outages if stage.brokers else ()
-            played = Played(calls, media.streams, {}, ended, processes, late, told, usage, outages)
+            played = Played(
+                calls, media.streams, {}, ended, processes, late, violations, usage, outages
+            )
             await _settled(console, played, options.patience, say)
             beside[0].cancel()
     return played
@@ -223,7 +225,7 @@ async def _all_on(media: CodedMedia, calls: int) -> None:
         await asyncio.sleep(0.1)
 
 
-async def _telling(media: CodedMedia, pacer: Pacer, say: Say) -> None:
+async def _reporting(media: CodedMedia, pacer: Pacer, say: Say) -> None:
     while True:
         await asyncio.sleep(TELL_S)
         on = sum(coded.media_stream.ended_at is None for coded in media.streams)

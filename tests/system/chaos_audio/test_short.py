@@ -13,7 +13,7 @@ from tests.system.chaos_audio.options import AudioOptions
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 
-async def test_every_frame_is_recorded_or_told_lost(tmp_path: Path) -> None:
+async def test_every_frame_is_recorded_or_listed_as_lost(tmp_path: Path) -> None:
     """Broker, recorder and gateway are killed, some calls fall silent, some lose messages, some
     cannot be stopped: each frame is recorded in its place, lost for its true reason, or withheld;
     the console answers as its contract says."""
@@ -22,9 +22,9 @@ async def test_every_frame_is_recorded_or_told_lost(tmp_path: Path) -> None:
         calls=16, seconds=6.0, ramp=6.0, kill=("gateway", "kafka", "recorder"), every=4.5,
         times=1, silent=0.4, lossy=0.4, stubborn=0.4, seed=30, directory=tmp_path,
     )  # fmt: skip
-    said: list[str] = []
-    outcome = await run(options, said.append)
-    assert outcome.holds, "\n".join(said)
+    lines: list[str] = []
+    outcome = await run(options, lines.append)
+    assert outcome.holds, "\n".join(lines)
     sums = total(list(outcome.assessment.judgements.values()))
     assert sums.silent["not-sent"]
     assert sums.withheld
@@ -40,11 +40,11 @@ async def test_neither_draining_nor_reloading_splits_a_call(tmp_path: Path) -> N
         silent=0.2, lossy=0.2, stubborn=0.0, processes={"gateway": 2}, load_balancer=True,
         seed=31, directory=tmp_path,
     )  # fmt: skip
-    said: list[str] = []
-    outcome = await run(options, said.append)
-    assert outcome.holds, "\n".join(said)
-    assert any("draining gateway-" in line for line in said)
-    assert any("reloading load-balancer-0" in line for line in said)
+    lines: list[str] = []
+    outcome = await run(options, lines.append)
+    assert outcome.holds, "\n".join(lines)
+    assert any("draining gateway-" in line for line in lines)
+    assert any("reloading load-balancer-0" in line for line in lines)
     assert [] == _tickets_in(tmp_path / "state" / "logs", outcome)
 
 

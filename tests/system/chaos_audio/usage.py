@@ -48,8 +48,8 @@ class Usage:
     def note(self, processes: Processes) -> None:
         """One more sample."""
         pids = {SENDER: [os.getpid()]}
-        for role, told in processes.told.get("roles", {}).items():
-            pids[role] = [process["pid"] for process in told if process["pid"]]
+        for role, running in processes.endpoints.get("roles", {}).items():
+            pids[role] = [process["pid"] for process in running if process["pid"]]
         cpu = {role: sum(map(_cpu, each)) for role, each in pids.items()}
         memory = {role: sum(map(_memory, each)) for role, each in pids.items()}
         self.samples.append(Sample(monotonic(), cpu, memory))

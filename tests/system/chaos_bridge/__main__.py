@@ -1,6 +1,6 @@
-"""`make chaos-bridge ARGS="..."`: test the bridge's exactly-once promise with a Kinesis whose
-shards split and merge, while bridge processes are killed, frozen and added. The exit status is 0
-only if the promise held."""
+"""`make chaos-bridge ARGS="..."`: test the bridge's exactly-once promise while Kinesis splits and
+merges shards, and bridge processes are killed, frozen and added. The exit status is 0 only if the
+promise held."""
 
 import sys
 from collections.abc import Sequence

@@ -86,7 +86,8 @@ def _place_of(seen: Seen) -> tuple[str, str, str]:
 
 
 def _disorder(events: Sequence[Seen], parents: Parents) -> list[str]:
-    """Of one partition: each shard's in order, and nothing of a shard after one of its children."""
+    """Of one partition: each shard's events in order, and no event of a shard after one of its
+    children."""
     found: list[str] = []
     last: dict[str, tuple[int, int]] = {}
     over: set[str] = set()
@@ -103,7 +104,7 @@ def _disorder(events: Sequence[Seen], parents: Parents) -> list[str]:
 
 
 def ancestors(shard_id: str, parents: Parents) -> set[str]:
-    """All shards that a shard comes of."""
+    """Return all ancestors of a shard."""
     found: set[str] = set()
     ahead = list(parents.get(shard_id, ()))
     while ahead:

@@ -93,9 +93,9 @@ class Stream:
                 Records=[{"Data": r.data, "PartitionKey": r.key or "rubbish"} for r in left],
             )
             refused = []
-            for record, told in zip(left, answer["Records"], strict=True):
-                if "ShardId" in told:
-                    self._note(record, told["ShardId"], told["SequenceNumber"])
+            for record, result in zip(left, answer["Records"], strict=True):
+                if "ShardId" in result:
+                    self._note(record, result["ShardId"], result["SequenceNumber"])
                 else:
                     refused.append(record)
             left = refused
@@ -155,8 +155,8 @@ class Stream:
     async def _active(self) -> None:
         name = self.kinesis.kinesis_stream
         while True:
-            told = await asyncio.to_thread(self._client.describe_stream_summary, StreamName=name)
-            if told["StreamDescriptionSummary"]["StreamStatus"] == "ACTIVE":
+            answer = await asyncio.to_thread(self._client.describe_stream_summary, StreamName=name)
+            if answer["StreamDescriptionSummary"]["StreamStatus"] == "ACTIVE":
                 return
             await asyncio.sleep(0.05)
 
@@ -173,6 +173,6 @@ def keys_of(shard: Any) -> tuple[int, int]:
 
 
 def parents_of(shard: Any) -> tuple[str, ...]:
-    """The shards that it came of."""
+    """Return the parents of a shard."""
     named = (shard.get("ParentShardId"), shard.get("AdjacentParentShardId"))
     return tuple(each for each in named if each)

@@ -32,7 +32,7 @@ QUIET_S = 60.0
 SETTLE_S = 2.0
 """Duplicates might come after the last event: they are waited for."""
 
-_TOLD_S = 5.0
+_REPORT_EVERY_S = 5.0
 
 Say = Callable[[str], None]
 
@@ -49,7 +49,7 @@ class Run:
 
 
 async def play(options: Options, settings: Settings, logs: Path, say: Say) -> list[str]:
-    """Play the run on the broker of `settings`, whose topics must be empty. Return the mistakes.
+    """Play the run on the broker of `settings`, with empty topics. Return the mistakes.
     Call this in the main thread."""
     await ensure_topics(settings, [CTI_EVENTS, DEAD_LETTERS, BRIDGE_CHECKPOINTS])
     local = LocalKinesis(chosen(["kinesis"], {}, [])["kinesis"], "us-east-1", STREAM)
@@ -80,7 +80,7 @@ async def _play(run: Run, random: Random) -> list[str]:
         run.fleet.add()
     went_wrong: list[str] = []
     async with asyncio.TaskGroup() as group:
-        always = [run.watch.follow(), run.watch.look(), _tell(run)]
+        always = [run.watch.follow(), run.watch.look(), _report_progress(run)]
         beside = [group.create_task(each) for each in always]
         changing = [
             group.create_task(run.stream.keep_resharding()),
@@ -153,8 +153,8 @@ def _report(run: Run, shards: int, closed: int) -> None:
         )
 
 
-async def _tell(run: Run) -> None:
+async def _report_progress(run: Run) -> None:
     while True:
-        await asyncio.sleep(_TOLD_S)
+        await asyncio.sleep(_REPORT_EVERY_S)
         put, seen = len(run.stream.put), len(run.watch.seen)
         run.say(f"{put:,} put, {seen:,} seen; {len(run.fleet.running)} bridges")

@@ -46,7 +46,7 @@ def test_nothing_is_wrong() -> None:
         ([*SEEN[:3], at(3, 6), *SEEN[4:]], "3 of s1 came after one of its children"),
     ],
 )
-def test_what_is_wrong_is_told(seen: list[Seen], wrong: str) -> None:
+def test_mistakes_are_found(seen: list[Seen], wrong: str) -> None:
     """Missing, repeated, made up, misplaced, out of order."""
     assert any(wrong in each for each in problems(PUT, seen, PARENTS))
 

@@ -20,5 +20,5 @@ async def test_each_event_once_and_in_order(
     options = Options(
         events=2_000, rate=400, processes=2, every=1.5, freeze=0.15, reshard=1.5, seed=6
     )
-    said: list[str] = []
-    assert [] == await play(options, settings_for(prefix), tmp_path, said.append), "\n".join(said)
+    lines: list[str] = []
+    assert [] == await play(options, settings_for(prefix), tmp_path, lines.append), "\n".join(lines)

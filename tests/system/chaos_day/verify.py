@@ -87,30 +87,30 @@ async def verify(settings: Settings, repository: Repository, calls: Sequence[Day
 async def _verify_call(
     verdict: Verdict, store: AudioStore, call: DayCall, contact: Contact, log: OnTheLog
 ) -> None:
-    who = f"call {call.number} on {call.planned.gateway}"
+    label = f"call {call.number} on {call.planned.gateway}"
     heard: Counter[Code] = Counter()
     lost: Counter[str] = Counter()
     for recording in contact.recordings:
         verdict.supplements += bool(recording.supplement_of)
         if recording.state != "complete":
-            verdict.wrong.append(f"{who}: {recording.inum} is not complete")
+            verdict.wrong.append(f"{label}: {recording.inum} is not complete")
             continue
         found, reported = await _recorded(verdict, store, recording)
         heard.update(found)
         lost.update(reported)
     sent = {Code(call.number, track, n) for track in TRACKS for n in range(call.sent)}
-    verdict.wrong += _duplicates(who, heard, sent)
+    verdict.wrong += _duplicates(label, heard, sent)
     missing = sent - heard.keys()
     verdict.fates["recorded"] += len(heard)
     if wrong := (missing & log.published):
-        verdict.wrong.append(f"{who}: {len(wrong)} frames are on the log and not recorded")
+        verdict.wrong.append(f"{label}: {len(wrong)} frames are on the log and not recorded")
     reasons = Counter(log.dropped.get(code, "in memory") for code in missing)
     verdict.fates.update(reasons)
-    _verify_losses(verdict, who, reasons, lost)
+    _verify_losses(verdict, label, reasons, lost)
     in_memory = [code for code in missing if code not in log.dropped]
-    verdict.wrong += _unreported(who, call, contact, in_memory, lost)
+    verdict.wrong += _unreported(label, call, contact, in_memory, lost)
     if not missing and call.sent and contact.capture != "complete":
-        verdict.wrong.append(f"{who}: {contact.capture}, gaps {contact.gaps}")
+        verdict.wrong.append(f"{label}: {contact.capture}, gaps {contact.gaps}")
 
 
 async def _recorded(
@@ -129,26 +129,26 @@ async def _recorded(
     return found, manifest["lost_for"]
 
 
-def _duplicates(who: str, heard: Counter[Code], sent: set[Code]) -> list[str]:
+def _duplicates(label: str, heard: Counter[Code], sent: set[Code]) -> list[str]:
     twice = sum(count > 1 for count in heard.values())
     strange = len(heard.keys() - sent)
-    return [f"{who}: {twice} frames are recorded twice"] * bool(twice) + [
-        f"{who}: {strange} frames of other calls"
+    return [f"{label}: {twice} frames are recorded twice"] * bool(twice) + [
+        f"{label}: {strange} frames of other calls"
     ] * bool(strange)
 
 
-def _verify_losses(verdict: Verdict, who: str, reasons: Counter[str], lost: Counter[str]) -> None:
+def _verify_losses(verdict: Verdict, label: str, reasons: Counter[str], lost: Counter[str]) -> None:
     """What a gateway dropped is lost for its reason, exactly; nothing else is, but what a gateway
     that was killed may have had."""
     for reason in {*reasons, *lost} - {"in memory", "gateway-died"}:
         if reasons[reason] != lost[reason]:
             verdict.wrong.append(
-                f"{who}: {lost[reason]} frames lost for {reason}, really {reasons[reason]}"
+                f"{label}: {lost[reason]} frames lost for {reason}, really {reasons[reason]}"
             )
 
 
 def _unreported(
-    who: str, call: DayCall, contact: Contact, in_memory: Iterable[Code], lost: Counter[str]
+    label: str, call: DayCall, contact: Contact, in_memory: Iterable[Code], lost: Counter[str]
 ) -> list[str]:
     """Frames that were only in the memory of a killed gateway: lost with it, or in a gap."""
     spans = [(gap.started_at - HELD_MS, gap.ended_at + HELD_MS) for gap in contact.gaps]
@@ -157,5 +157,5 @@ def _unreported(
         at = call.begins + STEP_MS * code.number
         outside += not any(begin <= at <= end for begin, end in spans)
     if outside > lost["gateway-died"]:
-        return [f"{who}: {outside} frames are neither recorded nor lost nor in a gap"]
+        return [f"{label}: {outside} frames are neither recorded nor lost nor in a gap"]
     return []

@@ -1,4 +1,4 @@
-"""Run `flexcapture derive` as a process, kill it, and read what it wrote."""
+"""Run `flexcapture derive` as a process, kill it, and read its output."""
 
 import asyncio
 import hashlib
@@ -98,7 +98,7 @@ async def outbound_calls(settings: Settings) -> dict[str, bool]:
 
 
 async def killed(command: Command, prefix: str, times: int, whole_s: float, random: Random) -> int:
-    """Kill a derivation `times` times, each time in the first fifth of what it takes as a whole.
+    """Kill a derivation `times` times, each time in the first fifth of its total duration.
     Return how often it was killed before its end."""
     done = 0
     for _ in range(times):

@@ -107,7 +107,7 @@ async def _play(options: Options, settings: Settings) -> tuple[int, float]:
 
 @dataclass
 class _Ends:
-    """The calls whose contacts have ended."""
+    """The calls with ended contacts."""
 
     task_sids: set[str] = field(default_factory=set)
 

@@ -19,7 +19,7 @@ Say = Callable[[str], None]
 
 
 async def play(options: Options, settings: Settings, directory: Path, say: Say) -> list[str]:
-    """Play the run on the broker of `settings`, whose topics must be empty. Return the mistakes."""
+    """Play the run on the broker of `settings`, with empty topics. Return the mistakes."""
     played = await live(options, settings, directory)
     say(
         f"live: {played.calls:,} of {options.calls:,} calls ended, {played.events:,} events, the "

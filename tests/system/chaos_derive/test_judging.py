@@ -1,4 +1,4 @@
-"""The judge of the derivation's chaos run finds what it must find."""
+"""The judge of the derivation's chaos run finds every kind of mistake."""
 
 from tests.system.chaos_derive.judging import Difference, rule_effects, shortened, unlike
 
@@ -6,13 +6,13 @@ CONCERNED = {"WT1": True, "WT2": False}
 
 
 def test_effects_of_the_rule_are_right() -> None:
-    """Decisions and what follows from them, of calls that the rule concerns."""
+    """Decisions and their consequences, of calls that the rule concerns."""
     fine = [Difference("WT1", "decisions[1].record"), Difference("WT1", "contacts.gaps[0].at")]
     assert [] == rule_effects([*fine, Difference("WT2", "contacts.capture")], CONCERNED)
 
 
 def test_other_differences_are_found() -> None:
-    """Of another call, in a field that follows from no decision; and none where there must be."""
+    """In another call, in a field that follows from no decision; and a missing difference."""
     found = rule_effects([Difference("WT3", "contacts.gaps")], CONCERNED)
     [of_another, lacking] = found
     assert of_another.startswith("WT3: contacts.gaps differs")

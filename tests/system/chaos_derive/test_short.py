@@ -16,5 +16,5 @@ async def test_a_derivation_is_live_also_after_kills(
     settings_for: SettingsFor, prefix: str, tmp_path: Path
 ) -> None:
     """One call of each of the simulator's plain cases."""
-    options, said = Options(calls=25, rate=5.0, kills=2, seed=3), list[str]()
-    assert [] == await play(options, settings_for(prefix), tmp_path, said.append), "\n".join(said)
+    options, lines = Options(calls=25, rate=5.0, kills=2, seed=3), list[str]()
+    assert [] == await play(options, settings_for(prefix), tmp_path, lines.append), "\n".join(lines)

@@ -23,7 +23,7 @@ class Landed:
 
 
 def not_once(ends: Mapping[Place, int], lake: Mapping[Place, Landed]) -> list[str]:
-    """Return what is not in the lake exactly once. `ends`: the end of each partition of the log,
+    """Return the records not in the lake exactly once. `ends`: the end of each log partition,
     which begins at 0 and has a record at each offset."""
     found = [
         f"{topic}-{number}: {lake.get((topic, number))} of the offsets 0 to {end - 1}"

@@ -16,7 +16,7 @@ from tests.system.chaos_lander.options import Options
 from tests.system.fleet import Fleet
 
 QUIET_S = 120.0
-"""If nothing landed for so long, what is missing will never land."""
+"""If nothing landed for this long, missing records will never land."""
 GONE_S = (0.0, 2.0)
 _LOOK_S = 2.0
 _SAY_S = 10.0
@@ -25,7 +25,7 @@ Say = Callable[[str], None]
 
 
 async def play(options: Options, settings: Settings, directory: Path, say: Say) -> list[str]:
-    """Play the run on the broker of `settings`, whose topics must be empty. Return the mistakes.
+    """Play the run on the broker of `settings`, with empty topics. Return the mistakes.
     Call this in the main thread."""
     await ensure_topics(settings, LANDED)
     lake = directory / "lake"

@@ -1,4 +1,4 @@
-"""The judge of the lander's chaos run finds what it must find."""
+"""The judge of the lander's chaos run finds every kind of mistake."""
 
 from tests.system.chaos_lander.judging import Landed, differing, not_once
 

@@ -17,5 +17,5 @@ async def test_each_record_once_and_the_same_answers(
 ) -> None:
     """With two landers that are killed every few seconds."""
     options = Options(records=12_000, rate=1_000, every=3.0, file_seconds=5, seed=4)
-    said: list[str] = []
-    assert [] == await play(options, settings_for(prefix), tmp_path, said.append), "\n".join(said)
+    lines: list[str] = []
+    assert [] == await play(options, settings_for(prefix), tmp_path, lines.append), "\n".join(lines)

@@ -77,7 +77,7 @@ def speech_ms(sent: Sequence[SentFrame], recorded: RecordedCall, origin: int) ->
 
 def captured_offset(sent: Sequence[SentFrame], started_at: float, origin: int) -> float:
     """Return how much later a media stream's recording has the call's voices than they were spoken
-    (ms). `started_at`: of the recording, whose sample 0 is the media stream's timestamp 0;
+    (ms). `started_at`: of the recording; its sample 0 is the media stream's timestamp 0;
     `origin`: when the voices began. A busy machine sends late."""
     offsets = [
         started_at + frame.timestamp - (origin + number_of(frame.payload) * FRAME_MS)
@@ -96,8 +96,8 @@ def _offset(sides: Sides, truth: Sides) -> int | None:
         for side, true in zip(sides, truth, strict=True):
             for at in range(0, len(side) - PROBE + 1, PROBE):
                 probe = side[at : at + PROBE]
-                is_telling = PROBE - probe.count(SILENCE) >= least
-                if is_telling and (found := true.find(probe)) >= 0:
+                is_audible = PROBE - probe.count(SILENCE) >= least
+                if is_audible and (found := true.find(probe)) >= 0:
                     return found - at
     return None
 

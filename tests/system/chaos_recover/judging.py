@@ -253,7 +253,7 @@ def _judge_capture(
     verdict.wrong += [
         f"a gap for {gap['reason']!r}" for gap in gaps if gap["reason"] not in facts.reasons
     ]
-    said = (contact["reconciliation"] or {}).get("result")
+    result = (contact["reconciliation"] or {}).get("result")
     if facts.is_there or not holes:
         verdict.result = "recovered" if _recovered(contact) else "captured"
         verdict.wrong += [f"a gap is open: {gap}" for gap in still_open]
@@ -264,8 +264,8 @@ def _judge_capture(
             verdict.wrong.append("no gap is open, though Twilio has no audio")
         if "Twilio has no recording" not in (contact["reconciliation"] or {}).get("reason", ""):
             verdict.wrong.append(f"the reason is {contact['reconciliation']}")
-    if said != verdict.result and not (verdict.result == "captured" and not gaps):
-        verdict.wrong.append(f"reconciled as {said}, really {verdict.result}")
+    if result != verdict.result and not (verdict.result == "captured" and not gaps):
+        verdict.wrong.append(f"reconciled as {result}, really {verdict.result}")
     uncovered = [gap for gap in contact["gaps"] if gap["covered_by"] is None]
     verdict.wrong += unexplained({**contact, "gaps": uncovered}, len(wanted))
 

@@ -57,7 +57,7 @@ CONVERSATIONS = 0.5
 
 
 class Part(StrEnum):
-    """A part of the run, by what is not there."""
+    """A part of the run, by the missing component."""
 
     BEFORE = "nothing"
     BRIDGE = "the bridge"

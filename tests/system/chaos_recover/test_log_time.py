@@ -25,8 +25,8 @@ def test_a_process_follows_while_it_runs(tmp_path: Path) -> None:
     log_time = LogTime(tmp_path / "clock")
     log_time.forward(30)
     expected = time.time() * 1000 + BEGINNING_MS + 30 * 60_000
-    told, _ = process.communicate("x")
-    milliseconds, seconds = map(int, told.split())
+    output, _ = process.communicate("x")
+    milliseconds, seconds = map(int, output.split())
     assert expected - 1 <= milliseconds <= expected + 60_000
     assert abs(milliseconds / 1000 - seconds) <= 1
     assert 30 == log_time.minutes

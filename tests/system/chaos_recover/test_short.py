@@ -13,8 +13,8 @@ ARGUMENTS = "--calls 10 --at-once 4 --every 12 --gone 0.25 --seed 20 --patience 
 
 
 def test_what_real_time_capture_misses_is_found_and_recovered(tmp_path: Path) -> None:
-    """In a process of its own, whose clock is set forward: the bridge was away for an hour, the
-    gateway for ten minutes, and events never came."""
+    """In a process of its own with a clock set forward: the bridge was down for an hour, the
+    gateway for ten minutes, and some events never came."""
     ran = subprocess.run(
         [*COMMAND, *ARGUMENTS.split(), "--directory", str(tmp_path)],
         stdout=subprocess.PIPE,

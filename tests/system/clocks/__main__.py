@@ -21,7 +21,7 @@ from tests.system.clocks.test_skewed import CASES, LATE_S, SKEWS
 
 
 def problems(outcome: Outcome, role: str, skew: float) -> list[str]:
-    """Return what is not as if the clock were right."""
+    """Return the differences from a run with a correct clock."""
     found = [
         f"{call['case']}: {call['differences']}" for call in outcome.calls if not call["right"]
     ]

@@ -29,7 +29,7 @@ SKEWS = {
     "consolidator": 2_400.0,
     "bridge": -1_800.0,
 }
-"""No two of them agree, so that whatever compares two machines' clocks goes wrong."""
+"""No two of them agree, so that any comparison of two machines' clocks goes wrong."""
 LATE_S = 3
 
 
@@ -42,10 +42,10 @@ async def test_calls_come_out_as_they_must_whatever_the_clocks_say(
     skews: Mapping[str, float] = {role: sign * skew for role, skew in SKEWS.items()}
     with (tmp_path / "output").open("w") as output:
         outcome = await play(tmp_path, CASES, skews, Terminal(file=output, width=150))
-    said = (tmp_path / "output").read_text()
+    text = (tmp_path / "output").read_text()
     wrong = [(call["case"], call["differences"]) for call in outcome.calls if not call["right"]]
-    assert [] == wrong, said
-    assert len(CASES) == len(outcome.calls), said
+    assert [] == wrong, text
+    assert len(CASES) == len(outcome.calls), text
     assert outcome.inums
     for inum in outcome.inums:
         assert outcome.began - LATE_S <= int(inum[:10]) <= outcome.ended

@@ -84,14 +84,14 @@ def test_call_comes_out_as_it_must(demo: DemoRun, case: Any) -> None:
 
 
 def test_demo_ends_well(demo: DemoRun) -> None:
-    """The status is 0, the output says so, and nothing of it is left running."""
+    """The status is 0, the output says so, and no process is left running."""
     assert 0 == demo.status, demo.output
     assert f"{len(CASES)} of {len(CASES)} calls came out as they must." in demo.output
     assert not (demo.directory / "endpoints.json").exists()
 
 
 def test_demo_shows_the_recovered_calls(demo: DemoRun) -> None:
-    """Their lines have the length of what was fetched from Twilio, and they alone say so."""
+    """Their lines have the length of the audio fetched from Twilio, and they alone say so."""
     shown = re.findall(r"^(.*) answered +\d\.\d s recovered", demo.output, re.MULTILINE)
     assert {case.__doc__ for case in UNSTREAMED} == {title.strip() for title in shown}
 

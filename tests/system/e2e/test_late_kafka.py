@@ -77,7 +77,7 @@ def emulated(kinesis: LocalKinesis) -> Iterator[None]:
 
 
 async def test_roles_that_waited_for_kafka_record_a_call(tmp_path: Path) -> None:
-    """Every role says what it waits for. Once Kafka is there, all become healthy by themselves, and
+    """Every role says that it waits for Kafka. Once Kafka is up, all become healthy, and
     a call is recorded."""
     ports = chosen(["kafka", "controller", "kinesis", "gateway"], {}, [])
     gateway = f"127.0.0.1:{ports['gateway']}"

@@ -35,8 +35,8 @@ def test_no_process_shows_a_secret_in_its_environment(tmp_path: Path) -> None:
         try:
             assert up.stdout is not None
             assert any(line.strip() == "ready" for line in up.stdout)
-            told = json.loads((tmp_path / "state" / "endpoints.json").read_text())
-            pids = [process["pid"] for role in told["roles"].values() for process in role]
+            endpoints = json.loads((tmp_path / "state" / "endpoints.json").read_text())
+            pids = [process["pid"] for role in endpoints["roles"].values() for process in role]
             shown = [Path(f"/proc/{pid}/environ").read_bytes().decode() for pid in pids]
         finally:
             up.send_signal(signal.SIGTERM)

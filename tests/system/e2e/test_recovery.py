@@ -226,8 +226,8 @@ async def test_calls_without_their_gateway_are_recovered(
 async def test_capture_after_the_call_needs_neither_adapter_nor_gateway(
     kafka: str, prefix: str, tmp_path: Path
 ) -> None:
-    """No media stream is asked for, and its absence is no fault. The call is fetched after its end
-    and comes out as any other."""
+    """No media stream is requested, and its absence is no fault. The call is fetched after its end
+    and has the same result as any other."""
     async with stage(kafka, prefix, tmp_path, "retriever", CAPTURE="post-call") as at:
         script = await at.play(12, seed=6)
         contact = await at.contact(script, lambda c: c["capture"] == "complete")

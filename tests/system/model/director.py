@@ -52,7 +52,7 @@ class Director:
         return False
 
     def answered(self, part: Part) -> bool:
-        """The worker is on; whether the customer comes to be, too."""
+        """The worker joins; maybe the customer does too."""
         scene = self.scene
         scene.accept(part)
         if scene.direction == "internal":
@@ -72,8 +72,8 @@ class Director:
     def acts(self) -> bool:
         """Something happens while they talk; False: no party is left."""
         self.pause()
-        if self.scene.untold and self.one_of(False, True):
-            self.scene.tell_direction()
+        if self.scene.unstated and self.one_of(False, True):
+            self.scene.state_direction()
         deeds = self.deeds()
         deeds[self.one_of(*deeds)]()
         return bool(self.on)
@@ -124,7 +124,7 @@ class Director:
         """A browser writes into the running task's attributes, now and then before Flex does."""
         scene, own = self.scene, self.on[-1].call_sid
         people = {"customer": scene.customer_leg, "worker": own}
-        told: dict[str, Any] = self.one_of(
+        changes: dict[str, Any] = self.one_of(
             {"internal": True},
             {"client_call": True},
             {"to": "client:bob"},
@@ -140,9 +140,9 @@ class Director:
             {"taskChannelUniqueName": "chat", "task_queue_name": "Legal", "queue": "Legal"},
         )
         before = scene.attributes
-        scene.attributes = before | told
+        scene.attributes = before | changes
         scene.task("updated")
-        if "call_sid" in told and self.draw(st.booleans()):
+        if "call_sid" in changes and self.draw(st.booleans()):
             self.pause()
             scene.call("completed", FOREIGN_LEG, CallStatus="completed")
         if self.draw(st.booleans()):

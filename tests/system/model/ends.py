@@ -1,4 +1,4 @@
-"""The address at an end of a leg, in one spelling, whatever the notation."""
+"""The address at an end of a leg, in one spelling for all notations."""
 
 import re
 from urllib.parse import unquote

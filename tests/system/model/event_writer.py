@@ -55,8 +55,8 @@ class EventWriter:
     def participant(self, step: str, leg: str, **parameters: Any) -> None:
         """A participant's callback."""
         if self.account.conference:
-            said = {"StatusCallbackEvent": f"participant-{step}", "CallSid": leg, **parameters}
-            self._conference("conference.participant.updated", said)
+            fields = {"StatusCallbackEvent": f"participant-{step}", "CallSid": leg, **parameters}
+            self._conference("conference.participant.updated", fields)
 
     def conference_ends(self) -> None:
         """The conference's last callback."""
@@ -97,26 +97,26 @@ class EventWriter:
         data = {"payload": full, "name": name}
         self._event(f"com.twilio.taskrouter.{name}", data, envelope=self.account.stamp not in EXACT)
 
-    def _conference(self, kind: str, said: dict[str, Any]) -> None:
+    def _conference(self, kind: str, fields: dict[str, Any]) -> None:
         self.sequence += 1
         numbered = {"SequenceNumber": str(self.sequence)} if self.account.sequence else {}
         named = {"FriendlyName": TASK, "ConferenceSid": self.conference_sid}
-        self._callback(kind, named | numbered | said)
+        self._callback(kind, named | numbered | fields)
 
-    def _callback(self, kind: str, said: dict[str, Any]) -> None:
+    def _callback(self, kind: str, fields: dict[str, Any]) -> None:
         second = format_datetime(datetime.fromtimestamp(self.now // 1000, UTC))
-        data = {"request": {"method": "POST", "parameters": {"Timestamp": second, **said}}}
+        data = {"request": {"method": "POST", "parameters": {"Timestamp": second, **fields}}}
         self._event(f"com.twilio.voice.status-callback.{kind}", data)
 
     def _event(self, kind: str, data: dict[str, Any], *, envelope: bool = False) -> None:
-        told = {"time": iso(self.now)} if self.account.envelope or envelope else {}
+        extra = {"time": iso(self.now)} if self.account.envelope or envelope else {}
         event = {
             "specversion": "1.0",
             "type": kind,
             "source": "/v1",
             "id": f"EV{len(self.known) * 7_919 % 100_000:05d}",  # in no order
             "data": data,
-            **told,
+            **extra,
         }
         self.known.append((event, self.now + 40))
 

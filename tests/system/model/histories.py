@@ -90,8 +90,10 @@ class Run:
     supervisors: tuple[str, ...]
 
     def __repr__(self) -> str:
-        came = [f"{at - START:>9} came {line(event, then)}" for at, event, then in self.deliveries]
-        return "\n".join([*came, *map(repr, self.versions)])
+        arrivals = [
+            f"{at - START:>9} came {line(event, then)}" for at, event, then in self.deliveries
+        ]
+        return "\n".join([*arrivals, *map(repr, self.versions)])
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(repr(self))  # how Hypothesis shows it
@@ -102,13 +104,13 @@ def runs(draw: st.DrawFn) -> Run:
     """Calls of any kind, delivered late, out of order and repeatedly."""
     scene = draw(calls(textbook=draw(st.booleans())))
     late = st.sampled_from([0] * 12 + [30, 400, 1_500, 6_000, 30, 400, 1_500, LATE])
-    came = [
+    entries = [
         (arrived + draw(late), number, event, arrived)
         for number, (event, arrived) in enumerate(scene.known)
         for _ in range(draw(st.sampled_from([1, 1, 1, 1, 2])))
     ]
     at, found = 0, []
-    for when, _, event, arrived in sorted(came, key=lambda c: c[:2]):
+    for when, _, event, arrived in sorted(entries, key=lambda c: c[:2]):
         at = max(at + 1, when)
         found.append((at, event, arrived))
     return Run(found, draw(list_versions()), tuple(scene.supervisors))

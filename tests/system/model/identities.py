@@ -14,7 +14,7 @@
    one ever accepted. So does a softphone, but as its name fits no worker, the worker is not known.
 
 Several legs may be the customer's. Those labelled `customer` are judged in the order in which they
-came: what comes while a customer's leg and an agent are there is not the customer's.
+came: a leg that comes while a customer's leg and an agent are there is not the customer's.
 """
 
 from collections.abc import Sequence
@@ -30,15 +30,15 @@ _SECOND = 1_000
 @dataclass(frozen=True)
 class Traits:
     """The statements about a leg. `label`, `end` (its own one) and `flags` (`coaching`, `muted`) as
-    the callbacks say them; `roles`: the attributes' words for it, first to last; `came`: when it
-    came, to be compared with other legs; None: it never did; `left_at`: when it was gone (ms)."""
+    the callbacks state them; `roles`: the attributes' words for it, first to last; `joined`: when
+    it joined, to be compared with other legs; None: it never did; `left_at`: when it left (ms)."""
 
     call_sid: str
     label: str
     end: str
     flags: frozenset[str]
     roles: tuple[str, ...]
-    came: tuple[int, int, int, str] | None
+    joined: tuple[int, int, int, str] | None
     left_at: int | None
 
 
@@ -47,7 +47,7 @@ class Identity:
     """The party of a leg: customer, worker, supervisor or unknown; `owners`: the worker's
     reservations; `way`: the customer's by which rule (named first, end, label, named later)."""
 
-    whose: str = ""
+    party: str = ""
     owners: frozenset[str] = frozenset()
     way: str = ""
 
@@ -63,11 +63,11 @@ def identities(
     found = {leg.call_sid: _surely(leg, task, people) for leg in legs}
     labelled: list[Traits] = []
     for leg in legs:
-        if not found[leg.call_sid].whose and leg.label.lower() == "customer":
+        if not found[leg.call_sid].party and leg.label.lower() == "customer":
             labelled.append(leg)
-        elif not found[leg.call_sid].whose:
+        elif not found[leg.call_sid].party:
             found[leg.call_sid] = _at_last(leg, accepted, task)
-    for leg in sorted(labelled, key=lambda leg: (leg.came or (0, 0, 0, ""), leg.call_sid)):
+    for leg in sorted(labelled, key=lambda leg: (leg.joined or (0, 0, 0, ""), leg.call_sid)):
         is_third = _came_after_both(leg, legs, found, accepted, task)
         found[leg.call_sid] = Identity("unknown") if is_third else Identity("customer", way="label")
     return found
@@ -103,25 +103,25 @@ def _came_after_both(
     """Whether customer and agent were there when the leg came. The customer may be on a leg without
     a party: as many of these may be agents' as there are parts of agents without a known leg. A leg
     that names an agent is a known one of each part of the agent."""
-    if leg.came is None:
+    if leg.joined is None:
         return False
-    agents = {sid for sid, at in accepted.items() if at // _SECOND <= leg.came[0]}
-    before = [o for o in legs if _came_before(o, leg) and _is_there(o, leg.came[0])]
+    agents = {sid for sid, at in accepted.items() if at // _SECOND <= leg.joined[0]}
+    before = [o for o in legs if _joined_before(o, leg) and _is_there(o, leg.joined[0])]
     before += [
         o
         for o in legs
-        if o.call_sid == task.get("original") and o not in before and _is_there(o, leg.came[0])
+        if o.call_sid == task.get("original") and o not in before and _is_there(o, leg.joined[0])
     ]
-    parties = [found[o.call_sid].whose for o in before]
-    owned = [f.owners for f in found.values() if f.whose == "worker"]
+    parties = [found[o.call_sid].party for o in before]
+    owned = [f.owners for f in found.values() if f.party == "worker"]
     lacking = len(agents.difference(*owned))
     has_agent = bool(agents) or "worker" in parties
     return has_agent and ("customer" in parties or parties.count("unknown") > lacking)
 
 
-def _came_before(other: Traits, leg: Traits) -> bool:
-    """Whether the other leg came in a second before; within one nothing is certain."""
-    return other.came is not None and leg.came is not None and other.came[0] < leg.came[0]
+def _joined_before(other: Traits, leg: Traits) -> bool:
+    """Whether the other leg joined in an earlier second; within one second nothing is certain."""
+    return other.joined is not None and leg.joined is not None and other.joined[0] < leg.joined[0]
 
 
 def _is_there(other: Traits, second: int) -> bool:

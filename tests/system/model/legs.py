@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.system.model.identities import Identity, Traits, identities
-from tests.system.model.reading import Said, attributes
+from tests.system.model.reading import Statement, attributes
 from tests.system.model.words import direction_of, text
 
 _GONE = {"completed", "busy", "no-answer", "failed", "canceled"}
@@ -14,15 +14,15 @@ _SECOND = 1_000
 
 @dataclass(frozen=True)
 class Leg:
-    """A leg. `whose`: customer, worker, supervisor or unknown; `owners`: the reservations of its
+    """A leg. `party`: customer, worker, supervisor or unknown; `owners`: the reservations of its
     worker, by its names; `way`: by which rule it is the customer's.
     `in_since` None: it is not in the conference; `left_at` None: it is not gone;
     `traits`: the statements about it."""
 
     call_sid: str
-    whose: str
+    party: str
     owners: frozenset[str]
-    came_at: int | None
+    joined_at: int | None
     in_since: int | None
     left_at: int | None
     was_on: bool
@@ -34,73 +34,75 @@ class Leg:
     def part_of(self, created: dict[str, int]) -> str | None:
         """The worker's part that the leg belongs to: of several parts the last one for which the
         worker was asked when the leg came (callbacks are to the second). None: it never came."""
-        came = self.came_at if self.was_on else self.left_at
-        if came is None:
+        seen_at = self.joined_at if self.was_on else self.left_at
+        if seen_at is None:
             return None
         own = sorted((at, sid) for sid, at in created.items() if sid in self.owners)
-        before = [sid for at, sid in own if at < came + _SECOND]
+        before = [sid for at, sid in own if at < seen_at + _SECOND]
         return before[-1] if before else None
 
 
-def legs_of(said: list[Said], task: dict[str, Any], people: dict[str, dict[str, Any]]) -> list[Leg]:
+def legs_of(
+    statements: list[Statement], task: dict[str, Any], people: dict[str, dict[str, Any]]
+) -> list[Leg]:
     """The call's legs by all statements; `task`, `people`: the facts of the task and of each
     reservation's worker."""
-    named = _named(said)
-    spoken = {s["leg"] for s in said if s["leg"]}
-    legs = [_leg(sid, said, named) for sid in sorted(spoken | set(named))]
-    found = identities([leg.traits for leg in legs], task, people, _accepted(said))
+    named = _named(statements)
+    spoken = {s["leg"] for s in statements if s["leg"]}
+    legs = [_leg(sid, statements, named) for sid in sorted(spoken | set(named))]
+    found = identities([leg.traits for leg in legs], task, people, _accepted(statements))
     return [_owned(leg, found[leg.call_sid]) for leg in legs]
 
 
 def _owned(leg: Leg, identity: Identity) -> Leg:
-    return replace(leg, whose=identity.whose, owners=identity.owners, way=identity.way)
+    return replace(leg, party=identity.party, owners=identity.owners, way=identity.way)
 
 
-def _accepted(said: list[Said]) -> dict[str, int]:
+def _accepted(statements: list[Statement]) -> dict[str, int]:
     """When each reservation was accepted."""
     found: dict[str, int] = {}
-    for each in said:
+    for each in statements:
         sid = text(each["words"].get("reservation_sid"))
         if each["subject"] == "reservation" and each["step"] == "accepted" and sid:
             found[sid] = min(each["at"], found.get(sid, each["at"]))
     return found
 
 
-def _named(said: list[Said]) -> dict[str, list[str]]:
+def _named(statements: list[Statement]) -> dict[str, list[str]]:
     """The legs that the task's attributes ever named, by the role they were named in, in order."""
     named: dict[str, list[str]] = {}
-    router = [s for s in said if s["subject"] in ("task", "reservation")]
+    router = [s for s in statements if s["subject"] in ("task", "reservation")]
     for each in sorted(router, key=lambda s: (s["at"], s["id"])):
-        told = attributes(each["words"].get("task_attributes"))
-        people = (told.get("conference") or {}).get("participants") or {}
+        task = attributes(each["words"].get("task_attributes"))
+        people = (task.get("conference") or {}).get("participants") or {}
         worker, customer = text(people.get("worker")), text(people.get("customer"))
-        if direction_of(told) == "inbound":
-            customer = text(told.get("call_sid")) or customer
+        if direction_of(task) == "inbound":
+            customer = text(task.get("call_sid")) or customer
         for leg, role in {worker: "worker", customer: "customer"}.items():
             if leg:
                 named.setdefault(leg, []).append(role)
     return named
 
 
-def _leg(call_sid: str, said: list[Said], named: dict[str, list[str]]) -> Leg:
+def _leg(call_sid: str, statements: list[Statement], named: dict[str, list[str]]) -> Leg:
     words: dict[str, str] = {}
     joined = left = in_since = None
-    came: list[tuple[int, int, int, str]] = []
-    for each in _in_order(said, call_sid, "participant"):
+    joins: list[tuple[int, int, int, str]] = []
+    for each in _in_order(statements, call_sid, "participant"):
         words |= _words(each)
         if each["step"] == "join":
-            came.append((each["at"] // _SECOND, each["number"] or 0, each["at"], each["id"]))
+            joins.append((each["at"] // _SECOND, each["number"] or 0, each["at"], each["id"]))
             joined, left, in_since = min(joined or each["at"], each["at"]), None, each["at"]
         if each["step"] == "leave":
             left, in_since = each["at"], None
     answered, gone, statuses = None, None, set()
-    for each in _in_order(said, call_sid, "call"):
+    for each in _in_order(statements, call_sid, "call"):
         status = str(each["words"].get("CallStatus") or each["step"]).strip().lower()
         words |= _ends(each)
         statuses = {status}
         over = status in _GONE or each["step"] == "completed"
         talks = not over and (each["step"] == "answered" or status == "in-progress")
-        came += (
+        joins += (
             [(each["at"] // _SECOND, each["number"] or 0, each["at"], each["id"])] if talks else []
         )
         answered = min(answered or each["at"], each["at"]) if talks else answered
@@ -108,9 +110,9 @@ def _leg(call_sid: str, said: list[Said], named: dict[str, list[str]]) -> Leg:
     left = min((at for at in (left, gone) if at is not None), default=None)
     return Leg(
         call_sid=call_sid,
-        whose="unknown",
+        party="unknown",
         owners=frozenset(),
-        came_at=min((at for at in (joined, answered) if at is not None), default=None),
+        joined_at=min((at for at in (joined, answered) if at is not None), default=None),
         in_since=in_since,
         left_at=left,
         was_on=joined is not None or answered is not None,
@@ -122,27 +124,27 @@ def _leg(call_sid: str, said: list[Said], named: dict[str, list[str]]) -> Leg:
             end=words.get("from" if words.get("direction") == "inbound" else "to", ""),
             flags=frozenset(n for n in ("coaching", "muted") if words.get(n) == "true"),
             roles=tuple(named.get(call_sid, ())),
-            came=min(came, default=None),
+            joined=min(joins, default=None),
             left_at=left,
         ),
     )
 
 
-def _ends(said: Said) -> dict[str, str]:
-    words = said["words"]
+def _ends(statement: Statement) -> dict[str, str]:
+    words = statement["words"]
     learnt = {"to": text(words.get("To")), "from": text(words.get("From"))}
     direction = (text(words.get("Direction")) or "").lower()
     learnt["direction"] = direction or None
     return {name: value for name, value in learnt.items() if value is not None}
 
 
-def _in_order(said: list[Said], call_sid: str, subject: str) -> list[Said]:
-    own = [s for s in said if s["leg"] == call_sid and s["subject"] == subject]
+def _in_order(statements: list[Statement], call_sid: str, subject: str) -> list[Statement]:
+    own = [s for s in statements if s["leg"] == call_sid and s["subject"] == subject]
     return sorted(own, key=lambda s: (s["at"] // _SECOND, s["number"] or 0, s["at"], s["id"]))
 
 
-def _words(said: Said) -> dict[str, str]:
-    words, step = said["words"], said["step"]
+def _words(statement: Statement) -> dict[str, str]:
+    words, step = statement["words"], statement["step"]
     learnt = {"label": text(words.get("ParticipantLabel"))}
     flag = str(words.get("Coaching")).lower()
     learnt["coaching"] = flag if flag in ("true", "false") else None

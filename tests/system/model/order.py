@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.system.model.legs import Leg
 from tests.system.model.parts import Session
-from tests.system.model.reading import Said
+from tests.system.model.reading import Statement
 from tests.system.model.words import plain_user
 
 SECOND = 1_000
@@ -13,7 +13,7 @@ SECOND = 1_000
 def all_left(legs: list[Leg]) -> int | None:
     """When the last of the customer's legs left. A leg that the task named late, and that
     was never on the call, as far as is known, is not waited for."""
-    customers = [leg for leg in legs if leg.whose == "customer"]
+    customers = [leg for leg in legs if leg.party == "customer"]
     known = [leg for leg in customers if leg.was_on or leg.way == "named first"]
     if any(leg.left_at is None for leg in known):
         return None
@@ -31,17 +31,19 @@ def list_lines(worker: dict[str, Any]) -> set[str]:
     return {line.lower() for line in lines}
 
 
-def in_order(numbered: list[tuple[Said, int | None]], subject: str, *, first: bool) -> list[Said]:
+def in_order(
+    numbered: list[tuple[Statement, int | None]], subject: str, *, first: bool
+) -> list[Statement]:
     """The events by version. One without a version, unless it creates its subject, does not
     count as the first, nor as the last, if there is another one."""
 
-    def rank(pair: tuple[Said, int | None]) -> tuple[float, int, str]:
-        said, version = pair
-        begins = (said["subject"], said["step"]) == (subject, "created")
+    def rank(pair: tuple[Statement, int | None]) -> tuple[float, int, str]:
+        statement, version = pair
+        begins = (statement["subject"], statement["step"]) == (subject, "created")
         none = float("inf") if first and not begins else 0
-        return none if version is None else version, said["at"], said["id"]
+        return none if version is None else version, statement["at"], statement["id"]
 
-    return [said for said, _ in sorted(numbered, key=rank)]
+    return [statement for statement, _ in sorted(numbered, key=rank)]
 
 
 def first_of(exact: int | None, other: int | None) -> int | None:
@@ -58,17 +60,17 @@ def connection(session: Session, legs: list[Leg], ringing: bool) -> str:
         return "alerting"
     if ringing:
         return "ringing"
-    customers = [leg for leg in legs if leg.whose == "customer"]
-    heard = customers or [leg for leg in legs if leg.whose == "unknown"]
-    own = [leg for leg in legs if leg.whose == "worker" and session.reservation_sid in leg.owners]
-    return "hold" if any(leg.is_held for leg in heard + own) else "active"
+    customers = [leg for leg in legs if leg.party == "customer"]
+    candidates = customers or [leg for leg in legs if leg.party == "unknown"]
+    own = [leg for leg in legs if leg.party == "worker" and session.reservation_sid in leg.owners]
+    return "hold" if any(leg.is_held for leg in candidates + own) else "active"
 
 
 def customer_leg_of(legs: list[Leg], facts: dict[str, Any], named_legs: list[str]) -> str | None:
     """The leg to stream: the task's first word, unless that leg is gone and another one is at
     the customer's end; then that one; then the only one with a label, of those that
     are there; then the task's later words, but for the legs of others."""
-    customers = [leg for leg in legs if leg.whose == "customer"]
+    customers = [leg for leg in legs if leg.party == "customer"]
     at_end = [leg for leg in customers if leg.way == "end" and leg.was_on]
     at_end = [leg for leg in at_end if leg.left_at is None] or at_end
     first = [leg for leg in customers if leg.way == "named first"]
@@ -81,7 +83,7 @@ def customer_leg_of(legs: list[Leg], facts: dict[str, Any], named_legs: list[str
     for found in (at_end, [] if at_end else labelled):
         if len(found) == 1:
             return found[0].call_sid
-    theirs = {leg.call_sid for leg in legs if leg.whose in ("worker", "supervisor")}
+    theirs = {leg.call_sid for leg in legs if leg.party in ("worker", "supervisor")}
     named = [facts.get("later"), *named_legs]
     return next((sid for sid in named if sid and sid not in theirs), None)
 

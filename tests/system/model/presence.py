@@ -20,13 +20,13 @@ def left_at(sid: str, legs: Sequence[Leg], reservations: Steps) -> int | None:
 
 
 def absences(sid: str, legs: Sequence[Leg], reservations: Steps) -> tuple[tuple[int, int], ...]:
-    """From when to when none of the worker's legs was there, between two that were. Callbacks are
-    to the second: less than one is no absence."""
+    """Return the times in which none of the worker's legs was there, between two that were.
+    Callbacks are to the second: a shorter time is no absence."""
     found: list[tuple[int, int]] = []
     gone: int | None = None
-    for leg in sorted(_own(sid, legs, reservations), key=lambda leg: leg.came_at or 0):
-        if gone is not None and leg.came_at is not None and leg.came_at > gone + _SECOND:
-            found.append((gone, leg.came_at))
+    for leg in sorted(_own(sid, legs, reservations), key=lambda leg: leg.joined_at or 0):
+        if gone is not None and leg.joined_at is not None and leg.joined_at > gone + _SECOND:
+            found.append((gone, leg.joined_at))
         if leg.left_at is None:
             break
         gone = max(leg.left_at, gone or 0)
@@ -34,34 +34,34 @@ def absences(sid: str, legs: Sequence[Leg], reservations: Steps) -> tuple[tuple[
 
 
 def outsiders(legs: Sequence[Leg], reservations: Steps) -> list[Leg]:
-    """The legs without a party that are no worker's, in order of coming. A worker who accepted, and
-    has no known leg in that part, may be on one of them, if it came after the worker was asked
-    for, and was there when the worker accepted, or later."""
+    """The legs without a party that are no worker's, in the order of joining. A worker that
+    accepted, and has no known leg in that part, may be on one of them, if it joined after the
+    reservation was created, and was there when the worker accepted, or later."""
     accepted = [r for r, steps in reservations.items() if "accepted" in steps]
     asked = {r: reservations[r].get("created", min(reservations[r].values())) for r in accepted}
     without = [r for r in accepted if not _own(r, legs, reservations)]
     without.sort(key=lambda r: (asked[r], r))
     found = []
-    for whose in ("worker", "unknown"):
-        some = [leg for leg in legs if leg.whose == whose and leg.was_on and not leg.owners]
-        for leg in sorted(some, key=lambda leg: (leg.came_at or 0, leg.call_sid)):
+    for party in ("worker", "unknown"):
+        some = [leg for leg in legs if leg.party == party and leg.was_on and not leg.owners]
+        for leg in sorted(some, key=lambda leg: (leg.joined_at or 0, leg.call_sid)):
             fits = [r for r in without if _fits(leg, asked[r], reservations[r]["accepted"])]
             if fits:
                 without.remove(fits[0])
-            elif whose == "unknown":
+            elif party == "unknown":
                 found.append(leg)
     return found
 
 
 def _fits(leg: Leg, asked: int, accepted: int) -> bool:
-    came = leg.came_at or 0
-    return came + _SECOND > asked and (leg.left_at is None or leg.left_at + _SECOND > accepted)
+    joined_at = leg.joined_at or 0
+    return joined_at + _SECOND > asked and (leg.left_at is None or leg.left_at + _SECOND > accepted)
 
 
 def _own(sid: str, legs: Sequence[Leg], reservations: Steps) -> list[Leg]:
     """The legs of the worker in this part."""
     accepted = [r for r, steps in reservations.items() if "accepted" in steps]
     created = {r: reservations[r].get("created", min(reservations[r].values())) for r in accepted}
-    own = [leg for leg in legs if leg.whose == "worker" and leg.part_of(created) == sid]
+    own = [leg for leg in legs if leg.party == "worker" and leg.part_of(created) == sid]
     started = reservations[sid]["accepted"]
     return [leg for leg in own if leg.left_at is None or leg.left_at + _SECOND > started]

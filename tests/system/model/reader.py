@@ -36,7 +36,7 @@ from tests.system.model.order import (
 )
 from tests.system.model.parts import Session, Story, Transfer
 from tests.system.model.presence import absences, left_at, outsiders
-from tests.system.model.reading import Said, attributes, moment, number
+from tests.system.model.reading import Statement, attributes, moment, number
 from tests.system.model.words import direction_of, extension_of, text
 
 DAY = 24 * 60 * 60 * SECOND
@@ -50,7 +50,7 @@ class Reader:
     """All statements about a task, and the conclusions."""
 
     task_sid: str
-    said: list[Said]
+    statements: list[Statement]
     steps: dict[str, int] = field(default_factory=dict)
     reservations: dict[str, dict[str, int]] = field(default_factory=dict)
     transfers: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -60,17 +60,17 @@ class Reader:
     named_legs: list[str] = field(default_factory=list)
     named_since: int = 0
 
-    def told(self, now: int) -> Story:
+    def story(self, now: int) -> Story:
         """The story."""
         self._learn_facts()
-        for said in self.said:
-            self._walk(said)
+        for statement in self.statements:
+            self._walk(statement)
         self._learn_customer_leg()
-        legs = legs_of(self.said, self.facts, self.people)
+        legs = legs_of(self.statements, self.facts, self.people)
         over = over_at(legs, self.steps, self.reservations)
         sessions = self._sessions(legs, over)
         ended, swept = self._ended(legs, sessions, over), False
-        first = min(s["at"] for s in self.said)
+        first = min(s["at"] for s in self.statements)
         if ended is None and now >= first + DAY and self._state(None) == "active":
             ended = over = first + DAY
             swept, sessions = True, self._sessions(legs, over)
@@ -94,7 +94,7 @@ class Reader:
             customer=None if direction == "internal" else self.facts.get("customer"),
             customer_leg=customer_leg_of(legs, self.facts, self.named_legs),
             queue=self.facts.get("queue"),
-            started_at=self.steps.get("created", min(s["at"] for s in self.said)),
+            started_at=self.steps.get("created", min(s["at"] for s in self.statements)),
             over_at=over,
             ended_at=ended,
             swept=swept,
@@ -110,21 +110,21 @@ class Reader:
         )
 
     def _learn_facts(self) -> None:
-        router = [s for s in self.said if s["subject"] in ("task", "reservation")]
+        router = [s for s in self.statements if s["subject"] in ("task", "reservation")]
         numbered = [(s, s["number"]) for s in router]
-        for said in in_order(numbered, "task", first=True):
-            self._learn_first(said["words"], said["at"])
-        for said in in_order(numbered, "task", first=False):
-            self._learn_latest(said["words"])
+        for statement in in_order(numbered, "task", first=True):
+            self._learn_first(statement["words"], statement["at"])
+        for statement in in_order(numbered, "task", first=False):
+            self._learn_latest(statement["words"])
         own = [
             (s, number(s["words"].get("reservation_version")))
             for s in router
             if s["subject"] == "reservation"
         ]
-        for said in in_order(own, "reservation", first=True):
-            self._learn_worker(said["words"], first=True)
-        for said in in_order(own, "reservation", first=False):
-            self._learn_worker(said["words"], first=False)
+        for statement in in_order(own, "reservation", first=True):
+            self._learn_worker(statement["words"], first=True)
+        for statement in in_order(own, "reservation", first=False):
+            self._learn_worker(statement["words"], first=False)
 
     def _learn_customer_leg(self) -> None:
         """Which of the legs that were named as the customer's may be believed."""
@@ -134,25 +134,25 @@ class Reader:
         if all(self.named_since <= at for at in asked):
             self.facts["original"] = self.named_legs[0]
             return
-        in_conference = {s["leg"] for s in self.said if s["step"] == "join"}
-        came = [leg for leg in self.named_legs if leg in in_conference]
-        if came:
-            self.facts["later"] = came[0]
+        in_conference = {s["leg"] for s in self.statements if s["step"] == "join"}
+        joined = [leg for leg in self.named_legs if leg in in_conference]
+        if joined:
+            self.facts["later"] = joined[0]
         elif len(self.named_legs) == 1:
             self.facts["later"] = self.named_legs[0]
 
     def _learn_first(self, words: dict[str, Any], at: int) -> None:
-        told = attributes(words.get("task_attributes"))
-        participants = (told.get("conference") or {}).get("participants") or {}
-        direction = direction_of(told)
+        task = attributes(words.get("task_attributes"))
+        participants = (task.get("conference") or {}).get("participants") or {}
+        direction = direction_of(task)
         customer = {"inbound": ("from", "caller"), "outbound": ("outbound_to", "to")}
         leg = text(participants.get("customer"))
         if direction == "inbound":
-            leg = text(told.get("call_sid")) or leg
+            leg = text(task.get("call_sid")) or leg
         learnt = {
             "direction": direction,
             "customer": next(
-                (v for n in customer.get(direction or "", ()) if (v := text(told.get(n)))), None
+                (v for n in customer.get(direction or "", ()) if (v := text(task.get(n)))), None
             ),
             "joined": text(participants.get("customer")),
             "worker_leg": text(participants.get("worker")),
@@ -191,20 +191,20 @@ class Reader:
                 continue
             known[name] = known.get(name, value) if first else value
 
-    def _walk(self, said: Said) -> None:
-        words, at = said["words"], said["at"]
-        if said["subject"] == "conference":
-            self.steps.setdefault(f"conference-{said['step']}", at)
-        if said["subject"] == "task" and not said["step"].startswith("transfer-"):
-            self.steps.setdefault(said["step"], at)
-        if said["subject"] == "reservation" and (sid := text(words.get("reservation_sid"))):
-            self.reservations.setdefault(sid, {}).setdefault(said["step"], at)
-        if said["subject"] in ("task", "reservation"):
-            self._walk_transfer(said)
+    def _walk(self, statement: Statement) -> None:
+        words, at = statement["words"], statement["at"]
+        if statement["subject"] == "conference":
+            self.steps.setdefault(f"conference-{statement['step']}", at)
+        if statement["subject"] == "task" and not statement["step"].startswith("transfer-"):
+            self.steps.setdefault(statement["step"], at)
+        if statement["subject"] == "reservation" and (sid := text(words.get("reservation_sid"))):
+            self.reservations.setdefault(sid, {}).setdefault(statement["step"], at)
+        if statement["subject"] in ("task", "reservation"):
+            self._walk_transfer(statement)
 
-    def _walk_transfer(self, said: Said) -> None:
-        words, step = said["words"], said["step"]
-        own = said["subject"] == "task" and step.startswith("transfer-")
+    def _walk_transfer(self, statement: Statement) -> None:
+        words, step = statement["words"], statement["step"]
+        own = statement["subject"] == "task" and step.startswith("transfer-")
         sid = text(words.get("task_transfer_sid"))
         if sid is None and not own:
             return
@@ -212,12 +212,12 @@ class Reader:
         transfer = self.transfers.setdefault(sid, {})
         begun = moment(words.get("transfer_started"))
         if step == "transfer-initiated":
-            begun = min(said["at"], begun or said["at"])
+            begun = min(statement["at"], begun or statement["at"])
         if begun is not None:
             transfer["begun"] = min(begun, transfer.get("begun", begun))
         over = str(words.get("transfer_status") or "").upper() in _OVER
         if over or (own and step.removeprefix("transfer-").upper() in _OVER):
-            transfer.setdefault("over", said["at"])
+            transfer.setdefault("over", statement["at"])
 
     # Conclusions.
 
@@ -261,7 +261,7 @@ class Reader:
         if over is not None or any(s.ended_at is None or s.is_absent for s in sessions):
             return over
         done = self._done()
-        outside = [leg for leg in legs if leg.whose == "unknown"]
+        outside = [leg for leg in legs if leg.party == "unknown"]
         if any(leg.was_on and leg.left_at is None for leg in outside):
             return done
         awaited = any(self._is_awaited(t, sessions) for t in self.transfers.values())
@@ -290,11 +290,11 @@ class Reader:
 
     def _answered(self, legs: list[Leg]) -> bool:
         """A party besides the workers was on the call."""
-        if "joined" in self.facts or any(leg.whose == "customer" and leg.was_on for leg in legs):
+        if "joined" in self.facts or any(leg.party == "customer" and leg.was_on for leg in legs):
             return True
         return bool(outsiders(legs, self.reservations))
 
     def _refused(self, legs: list[Leg]) -> bool:
-        others = [leg for leg in legs if leg.whose in ("customer", "unknown")]
-        gone = any(leg.whose == "customer" and leg.left_at is not None for leg in others)
+        others = [leg for leg in legs if leg.party in ("customer", "unknown")]
+        gone = any(leg.party == "customer" and leg.left_at is not None for leg in others)
         return gone or "canceled" in self.steps or any(leg.was_refused for leg in others)

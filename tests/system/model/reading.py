@@ -31,7 +31,7 @@ _CALLBACK_SIDS = {"CallSid": "CA", "ConferenceSid": "CF", "StreamSid": "MZ"}
 _CALL_STEPS = {"initiated", "ringing", "answered", "completed"}
 
 
-class Said(TypedDict):
+class Statement(TypedDict):
     """An event, read. `subject`: task, reservation, participant, call, conference; `step`: what
     happened; `at`: ms; `number`: the version or sequence number that orders it among its like, None
     for no version, 0 for no sequence number; `words`: the payload or the callback's parameters."""
@@ -46,8 +46,8 @@ class Said(TypedDict):
     words: dict[str, Any]
 
 
-def read(event: dict[str, Any], arrived_at: int) -> Said | None:
-    """What the event says; None: nothing of a call."""
+def read(event: dict[str, Any], arrived_at: int) -> Statement | None:
+    """Return the content of the event; None if it says nothing about a call."""
     kind, data = event["type"], event.get("data") or {}
     if kind.startswith(_TASKROUTER):
         return _of_task_router(event, data, kind.removeprefix(_TASKROUTER), arrived_at)
@@ -58,7 +58,7 @@ def read(event: dict[str, Any], arrived_at: int) -> Said | None:
 
 def _of_task_router(
     event: dict[str, Any], data: dict[str, Any], name: str, arrived_at: int
-) -> Said | None:
+) -> Statement | None:
     payload = data.get("payload")
     if not isinstance(payload, dict):
         return None
@@ -83,15 +83,18 @@ def _of_task_router(
 
 def _of_callback(
     event: dict[str, Any], data: dict[str, Any], name: str, arrived_at: int
-) -> Said | None:
+) -> Statement | None:
     words = _with_sids((data.get("request") or {}).get("parameters") or {}, _CALLBACK_SIDS)
-    said = str(words.get("StatusCallbackEvent") or "").lower()
+    callback = str(words.get("StatusCallbackEvent") or "").lower()
     if name.startswith("call.") and name.removeprefix("call.") in _CALL_STEPS:
         subject, step = "call", name.removeprefix("call.")
-    elif name.startswith("conference.") and said.startswith("participant-"):
-        subject, step = "participant", said.removeprefix("participant-")
-    elif name.startswith("conference.") and said in ("conference-start", "conference-end"):
-        subject, step = "conference", said.removeprefix("conference-")
+    elif name.startswith("conference.") and callback.startswith("participant-"):
+        subject, step = "participant", callback.removeprefix("participant-")
+    elif name.startswith("conference.") and callback in (
+        "conference-start",
+        "conference-end",
+    ):
+        subject, step = "conference", callback.removeprefix("conference-")
     else:
         return None
     if subject != "conference" and not words.get("CallSid"):
@@ -123,8 +126,8 @@ def _at(stamp: Any, event: dict[str, Any], arrived_at: int) -> int:
             if finer % 60_000 and finer // 60_000 == own // 60_000:
                 return finer
         return own
-    whole = own % 1000 == 0 and "." not in str(stamp)
-    return envelope if whole and envelope and envelope // 1000 == own // 1000 else own
+    is_coarse = own % 1000 == 0 and "." not in str(stamp)
+    return envelope if is_coarse and envelope and envelope // 1000 == own // 1000 else own
 
 
 def moment(value: Any) -> int | None:
@@ -159,13 +162,13 @@ def _plain(value: Any, *, leap: bool, iso: bool) -> Any:
 
 
 def number(value: Any) -> int | None:
-    """Return a version or a sequence number; None if it is none."""
+    """Return a version or a sequence number; None if the value is neither."""
     is_one = str(value).isdigit() and len(str(value)) <= 19 and int(value) < 2**62
     return int(value) if is_one else None
 
 
 def attributes(text: Any) -> dict[str, Any]:
-    """Attributes in JSON, without SIDs that are none; empty if they are absent or no JSON. Read as
+    """Attributes in JSON, without invalid SIDs; empty if they are absent or not JSON. Read as
     Python reads it, after a byte order mark."""
     try:
         found = json.loads(text.removeprefix("\ufeff"), parse_int=_integer)
@@ -192,5 +195,5 @@ def is_sid(prefix: str, value: Any) -> bool:
 
 
 def _with_sids(words: dict[str, Any], kinds: dict[str, str]) -> dict[str, Any]:
-    """The words without those that must be SIDs and are none."""
+    """The words without invalid SIDs."""
     return {w: v for w, v in words.items() if w not in kinds or is_sid(kinds[w], v)}

@@ -15,7 +15,7 @@ from tests.system.model.parts import Session, Story, Transfer
 from tests.system.model.presence import outsiders
 from tests.system.model.reader import Reader
 from tests.system.model.reading import attributes
-from tests.system.model.story import Known, said_of
+from tests.system.model.story import Known, statements_of
 from tests.system.model.verdicts import RINGS_AT_MOST, SECOND, ListVersion, decide
 from tests.system.model.words import text
 
@@ -32,11 +32,11 @@ def required(
     """The spans (ms) in which the call had to be recorded, by time. `until` ends those of a call
     that is not over; `opened_at`: when a media stream of it was first opened, if one was.
     `legs`: call SIDs that only Twilio's lists show to be the call's."""
-    said = said_of(known, task_sid, legs)
-    if not said:
+    statements = statements_of(known, task_sid, legs)
+    if not statements:
         return []
-    reader = Reader(task_sid, said)
-    story = reader.told(0)
+    reader = Reader(task_sid, statements)
+    story = reader.story(0)
     since = _evidence(reader, story, opened_at)
     if since is None or story.state not in ("active", "ended"):
         return []
@@ -55,11 +55,11 @@ def required(
 
 
 def _moments(reader: Reader, story: Story, versions: Sequence[ListVersion]) -> list[int]:
-    told = {said["at"] for said in reader.said}
-    told |= {at for steps in reader.transfers.values() for at in steps.values()}
-    told |= {version.holds_from for version in versions}
-    told |= {at for s in story.sessions for at in (s.created_at, s.started_at, s.ended_at) if at}
-    return sorted({at + wait for at in told for wait in (0, SECOND, RINGS_AT_MOST)})
+    moments = {statement["at"] for statement in reader.statements}
+    moments |= {at for steps in reader.transfers.values() for at in steps.values()}
+    moments |= {version.holds_from for version in versions}
+    moments |= {at for s in story.sessions for at in (s.created_at, s.started_at, s.ended_at) if at}
+    return sorted({at + wait for at in moments for wait in (0, SECOND, RINGS_AT_MOST)})
 
 
 def _as_it_was(reader: Reader, story: Story, at: int) -> Story:
@@ -99,7 +99,7 @@ def _session(session: Session, at: int) -> Session:
 
 def _evidence(reader: Reader, story: Story, opened_at: int | None) -> int | None:
     """When there was first evidence of the customer's leg."""
-    legs = legs_of(reader.said, reader.facts, reader.people)
+    legs = legs_of(reader.statements, reader.facts, reader.people)
     if story.direction == "inbound":
         if reader.named_legs:
             return story.started_at
@@ -110,23 +110,25 @@ def _evidence(reader: Reader, story: Story, opened_at: int | None) -> int | None
     seen = _answered(legs, "customer") + _mentioned_in_conference(reader)
     if seen:
         return min(seen)
-    others = [leg.came_at for leg in outsiders(legs, reader.reservations) if leg.came_at]
+    others = [leg.joined_at for leg in outsiders(legs, reader.reservations) if leg.joined_at]
     return others[0] if others else opened_at
 
 
-def _answered(legs: Sequence[Leg], *whose: str) -> list[int]:
+def _answered(legs: Sequence[Leg], *parties: str) -> list[int]:
     return sorted(
-        leg.came_at for leg in legs if leg.whose in whose and leg.was_on and leg.came_at is not None
+        leg.joined_at
+        for leg in legs
+        if leg.party in parties and leg.was_on and leg.joined_at is not None
     )
 
 
 def _mentioned_in_conference(reader: Reader) -> list[int]:
     """When the task first said that the customer is in the conference."""
-    told = []
-    for said in reader.said:
-        if said["subject"] in ("task", "reservation"):
-            conference = attributes(said["words"].get("task_attributes")).get("conference") or {}
-            people = conference.get("participants") or {}
+    times = []
+    for statement in reader.statements:
+        if statement["subject"] in ("task", "reservation"):
+            task = attributes(statement["words"].get("task_attributes"))
+            people = (task.get("conference") or {}).get("participants") or {}
             if text(people.get("customer")):
-                told.append(said["at"])
-    return told[:1]
+                times.append(statement["at"])
+    return times[:1]

@@ -19,14 +19,14 @@ WRAP_UP_MS = 60
 @dataclass(repr=False)
 class Scene(EventWriter):
     """A call. `supervisors`: legs that listen in; `silent`: the attributes state neither
-    direction nor caller at first (they are `untold`); `customer`, `customer_end`: the customer's
+    direction nor caller at first (they are `unstated`); `customer`, `customer_end`: the customer's
     address as the task states it, and as the leg's end shows it; `stated`: the direction that the
     attributes state; `task_type`: callback or voicemail, as long as there is no call."""
 
     direction: str = "inbound"
     silent: bool = False
     parts: list[Part] = field(default_factory=list)
-    untold: dict[str, Any] = field(default_factory=dict)
+    unstated: dict[str, Any] = field(default_factory=dict)
     supervisors: list[str] = field(default_factory=list)
     conference: dict[str, Any] = field(default_factory=dict)
     customer: str = CUSTOMER
@@ -44,28 +44,28 @@ class Scene(EventWriter):
     # What people do.
 
     def begin(self) -> None:
-        """The task comes to be."""
+        """Begin the task."""
         plain = {"inbound": {"call_sid": self.customer_leg, "from": self.customer, "to": OURS}}
-        told: dict[str, Any] = {"from": OURS, "outbound_to": self.customer}
+        dialled: dict[str, Any] = {"from": OURS, "outbound_to": self.customer}
         if self.direction == "internal":
-            told = {"from": "client:ann", "to": "client:bob", "client_call": True}
+            dialled = {"from": "client:ann", "to": "client:bob", "client_call": True}
         direction = "inbound" if self.direction == "inbound" else "outbound"
         direction = self.stated or direction
-        self.attributes = {"direction": direction, **plain.get(self.direction, told)}
+        self.attributes = {"direction": direction, **plain.get(self.direction, dialled)}
         if self.task_type:
             self.attributes |= {"taskType": self.task_type, "flow_execution_sid": "FN" + "0" * 32}
             self.attributes.pop("call_sid", None)
         if self.silent:
-            self.untold, self.attributes = self.attributes, {}
+            self.unstated, self.attributes = self.attributes, {}
         if self.direction == "inbound" and not self.task_type:
             self.answers(self.customer_leg, OURS, self.customer_end, "inbound")
         if self.account.created:
             self.task("created")
 
-    def tell_direction(self) -> None:
+    def state_direction(self) -> None:
         """The attributes state at last the facts that were missing at first."""
-        self.attributes |= self.untold
-        self.untold = {}
+        self.attributes |= self.unstated
+        self.unstated = {}
         self.task("updated")
 
     def offer(
@@ -194,10 +194,10 @@ class Scene(EventWriter):
         self.participant("leave", leg)
         self.call("completed", leg, CallStatus="completed")
 
-    def later(self, ms: int, deed: Callable[[], None]) -> None:
+    def later(self, ms: int, action: Callable[[], None]) -> None:
         """Events some time from now; the cursor stays."""
         now, self.now = self.now, self.now + ms
-        deed()
+        action()
         self.now = now
 
     def label(self, part: Part) -> str | None:

@@ -168,7 +168,7 @@ def test_a_call_callback_belongs_to_the_call_whose_leg_it_names() -> None:
     assert START + 7_000 == of(scene).ended_at
 
 
-def test_a_direction_that_stays_unknown_is_told_after_five_seconds() -> None:
+def test_a_direction_that_stays_unknown_is_published_after_five_seconds() -> None:
     """It may be an internal call, so it is not recorded; once it is known not to be, it is."""
     scene = Scene(silent=True)
     scene.begin()
@@ -176,7 +176,7 @@ def test_a_direction_that_stays_unknown_is_told_after_five_seconds() -> None:
     scene.now += 1_000
     scene.accept(ann)
     scene.now += 9_000
-    scene.tell_direction()
+    scene.state_direction()
     scene.now += 9_000
     scene.hang_up()
     found = changes_of(timeline(prompt(scene), TASK, LIST))

@@ -70,7 +70,7 @@ def words(scene: Scene) -> list[tuple[str, str]]:
 def test_a_third_party_is_not_the_customer(
     label: str | None, account: Account, direction: str
 ) -> None:
-    """Whatever its label: the call continues when it leaves."""
+    """With any label: the call continues when it leaves."""
     scene, _ = with_ann(account, direction)
     third_party(scene, label)
     found = of(scene)
@@ -141,11 +141,11 @@ def test_notations_of_one_address(one: str, other: str) -> None:
     assert not same(one, other + "1" if other[-1].isdigit() else "sip:bob@pbx.example.com")
 
 
-@pytest.mark.parametrize("nobody", ["", None, "Anonymous", "+266696687", "sip:anonymous@x.invalid"])
-def test_an_anonymous_end_is_nobodys(nobody: str | None) -> None:
+@pytest.mark.parametrize("end", ["", None, "Anonymous", "+266696687", "sip:anonymous@x.invalid"])
+def test_an_anonymous_end_identifies_no_party(end: str | None) -> None:
     """Not even that of another anonymous end."""
-    assert address(nobody) is None
-    assert not same(nobody, nobody)
+    assert address(end) is None
+    assert not same(end, end)
 
 
 @pytest.mark.parametrize("inbound", [True, False])

@@ -73,7 +73,7 @@ class UnusualDirector(Director):
     """A call in which anything may happen that public plugins and bug reports show."""
 
     def answered(self, part: Part) -> bool:
-        """The worker is on; whether the customer comes to be, too."""
+        """The worker joins; maybe the customer does too."""
         scene = self.scene
         if scene.task_type:
             return self.without_call(part)
@@ -202,10 +202,11 @@ class UnusualDirector(Director):
     def names_worker(self, part: Part) -> None:
         """Now and then the attributes name the worker's new leg."""
         scene = self.scene
-        told = scene.attributes.get("conference")
-        if told and self.draw(st.booleans()):
-            people = {**told["participants"], "worker": part.call_sid}
-            scene.attributes = scene.attributes | {"conference": told | {"participants": people}}
+        conference = scene.attributes.get("conference")
+        if conference and self.draw(st.booleans()):
+            people = {**conference["participants"], "worker": part.call_sid}
+            changed = {"conference": conference | {"participants": people}}
+            scene.attributes = scene.attributes | changed
             scene.task("updated")
 
     def strangers(self) -> None:

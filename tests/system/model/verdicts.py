@@ -1,7 +1,7 @@
 """The model's decisions: whether a call is recorded at a moment, by the knowledge of that moment.
 
-From the specification's "who is recorded" and the two rules for transfers. Everything is computed
-anew from the deliveries.
+From the specification's section on recorded agents and the two rules for transfers. Everything is
+computed anew from the deliveries.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -63,8 +63,7 @@ def in_force(versions: Iterable[ListVersion], at: int) -> ListVersion:
 
 
 def is_named(version: ListVersion, session: Session) -> bool:
-    """Whether a line of the list names the worker by whatever they are called, the queue or the
-    team."""
+    """Whether a line of the list names the worker by any of their names, the queue or the team."""
     lines = {line.strip().lower().replace(": ", ":") for line in version.lines}
     names = [session.extension, session.team and f"team:{session.team}", *session.called]
     names += [session.queue and f"queue:{session.queue}", "*"]
@@ -93,42 +92,42 @@ def was_monitored(versions: Sequence[ListVersion], session: Session, until: int)
 
 
 def decide(
-    told: Story | None, versions: Sequence[ListVersion], now: int, alone_since: int | None = None
+    call: Story | None, versions: Sequence[ListVersion], now: int, alone_since: int | None = None
 ) -> Verdict:
     """The decision at `now`. `alone_since`: since when it has been known that no worker is on the
     call, if so."""
     version = in_force(versions, now)
-    kind = _kind(told, versions, now, alone_since)
+    kind = _kind(call, versions, now, alone_since)
     return Verdict(kind in ("monitored", "bridging"), kind == "monitored", kind, version.version)
 
 
 def _kind(
-    told: Story | None, versions: Sequence[ListVersion], now: int, alone_since: int | None
+    call: Story | None, versions: Sequence[ListVersion], now: int, alone_since: int | None
 ) -> str:
     version = in_force(versions, now)
-    if told is None or told.state == "ignored":
+    if call is None or call.state == "ignored":
         return "unknown"
-    if told.direction is None:
+    if call.direction is None:
         return "no-direction"
-    if told.direction == "internal":
+    if call.direction == "internal":
         return "internal"
-    if not (version.inbound if told.direction == "inbound" else version.outbound):
+    if not (version.inbound if call.direction == "inbound" else version.outbound):
         return "direction"
-    if told.over_at is not None:
+    if call.over_at is not None:
         return "ended"
-    return _by_sessions(told, versions, now, alone_since or 0)
+    return _by_sessions(call, versions, now, alone_since or 0)
 
 
-def _by_sessions(told: Story, versions: Sequence[ListVersion], now: int, alone_since: int) -> str:
+def _by_sessions(call: Story, versions: Sequence[ListVersion], now: int, alone_since: int) -> str:
     version = in_force(versions, now)
-    on = [s for s in told.sessions if s.is_on]
+    on = [s for s in call.sessions if s.is_on]
     if any(is_monitored(version, s) for s in on):
         return "monitored"
-    away = any(s.is_absent and is_monitored(version, s) for s in told.sessions)
+    away = any(s.is_absent and is_monitored(version, s) for s in call.sessions)
     if on:
         kind = _by_who_is_on(on, versions, now)
         return "absent" if away and kind != "excluded" else kind
-    if told.state != "ended" and _bridges(told, versions, now, alone_since):
+    if call.state != "ended" and _bridges(call, versions, now, alone_since):
         return "bridging"
     return "absent" if away else "none"
 
@@ -140,10 +139,10 @@ def _by_who_is_on(on: list[Session], versions: Sequence[ListVersion], now: int) 
     return "off-list" if any(was_monitored(versions, s, now) for s in on) else "none"
 
 
-def _bridges(told: Story, versions: Sequence[ListVersion], now: int, alone_since: int) -> bool:
+def _bridges(call: Story, versions: Sequence[ListVersion], now: int, alone_since: int) -> bool:
     """Whether, with no agent on the call, a transfer from a monitored agent to another is under
     way."""
-    gone = [s for s in told.sessions if s.started_at is not None and s.ended_at is not None]
+    gone = [s for s in call.sessions if s.started_at is not None and s.ended_at is not None]
     if not gone:
         return False
     last = max(gone, key=lambda s: s.ended_at or 0)
@@ -153,7 +152,7 @@ def _bridges(told: Story, versions: Sequence[ListVersion], now: int, alone_since
         return False
     version = in_force(versions, now)
     ringing = [
-        s for s in told.sessions
+        s for s in call.sessions
         if s.started_at is None and s.ended_at is None and now < s.created_at + RINGS_AT_MOST
     ]  # fmt: skip
     if ringing:
@@ -161,8 +160,8 @@ def _bridges(told: Story, versions: Sequence[ListVersion], now: int, alone_since
         return any(is_monitored(version, s) for s in soon)
     shaping = any(
         t.begun_at <= left and not t.is_over
-        and not any(s.created_at >= t.begun_at for s in told.sessions)
-        for t in told.transfers
+        and not any(s.created_at >= t.begun_at for s in call.sessions)
+        for t in call.transfers
     )  # fmt: skip
     return shaping and now < max(left, alone_since) + SECOND
 
@@ -187,36 +186,36 @@ def timeline(
         at = min(ahead)
         ahead.remove(at)
         known = [(e, arrived) for t, e, arrived in deliveries if t <= at]
-        told = story(known, task_sid, at, legs)
-        if told is None or any(s.is_on for s in told.sessions):
+        call = story(known, task_sid, at, legs)
+        if call is None or any(s.is_on for s in call.sessions):
             alone_since = None
         elif alone_since is None:
             alone_since = at
-        verdict = decide(told, versions, at, alone_since)
+        verdict = decide(call, versions, at, alone_since)
         streams = verdict.record and (verdict.begins or streams)
-        overdue = told is not None and _is_overdue(told, versions, at)
-        found.append(Moment(at, verdict, streams, told, overdue))
-        ahead |= {t for t in _deadlines(told, alone_since) if t > at}
+        overdue = call is not None and _is_overdue(call, versions, at)
+        found.append(Moment(at, verdict, streams, call, overdue))
+        ahead |= {t for t in _deadlines(call, alone_since) if t > at}
     return found
 
 
-def _deadlines(told: Story | None, alone_since: int | None) -> set[int]:
-    if told is None:
+def _deadlines(call: Story | None, alone_since: int | None) -> set[int]:
+    if call is None:
         return set()
-    found = {s.created_at + RINGS_AT_MOST for s in told.sessions}
-    found |= {s.started_at + DIRECTION_WITHIN for s in told.sessions if s.started_at is not None}
+    found = {s.created_at + RINGS_AT_MOST for s in call.sessions}
+    found |= {s.started_at + DIRECTION_WITHIN for s in call.sessions if s.started_at is not None}
     if alone_since is not None:
-        ends = [s.ended_at for s in told.sessions if s.ended_at is not None]
+        ends = [s.ended_at for s in call.sessions if s.ended_at is not None]
         found.add(max([alone_since, *ends]) + SECOND)
     return found
 
 
-def _is_overdue(told: Story, versions: Sequence[ListVersion], now: int) -> bool:
+def _is_overdue(call: Story, versions: Sequence[ListVersion], now: int) -> bool:
     """Whether a monitored agent accepted 5 s ago, or at any time if the call is over."""
-    wait = 0 if told.state == "ended" else DIRECTION_WITHIN
+    wait = 0 if call.state == "ended" else DIRECTION_WITHIN
     return any(
         s.started_at is not None and s.started_at + wait <= now and was_monitored(versions, s, now)
-        for s in told.sessions
+        for s in call.sessions
     )
 
 
@@ -236,10 +235,10 @@ def changes_of(found: Iterable[Moment]) -> list[tuple[int, str, str]]:
     and the kind of reason. That a call is not recorded is published once an agent accepted, or it
     is over, and again if there is another reason while it continues; a stop is not repeated.
     That its direction is not known is published 5 s after a monitored agent accepted."""
-    said: list[tuple[int, str, str]] = []
+    published: list[tuple[int, str, str]] = []
     for moment in found:
         kind, over = moment.verdict.kind, moment.story is not None and moment.story.state == "ended"
-        _, last, last_kind = said[-1] if said else (0, "", "")
+        _, last, last_kind = published[-1] if published else (0, "", "")
         word = ""
         if moment.verdict.record:
             word = "record" if moment.verdict.begins and last != "record" else ""
@@ -248,14 +247,14 @@ def changes_of(found: Iterable[Moment]) -> list[tuple[int, str, str]]:
         elif last == "" or (last == "do-not-record" and not over and _differ(kind, last_kind)):
             word = "do-not-record" if _is_settled(moment) else ""
         if word:
-            said.append((moment.at, word, kind))
-    return said
+            published.append((moment.at, word, kind))
+    return published
 
 
 def _differ(kind: str, other: str) -> bool:
     """Whether two reasons not to record are published in different words."""
-    nobody = ("none", "off-list", "ended", "absent")
-    return kind != other and not (kind in nobody and other in nobody)
+    without_agent = ("none", "off-list", "ended", "absent")
+    return kind != other and not (kind in without_agent and other in without_agent)
 
 
 def _is_settled(moment: Moment) -> bool:

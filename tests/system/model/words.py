@@ -5,30 +5,30 @@ from typing import Any
 
 
 def text(value: Any) -> str | None:
-    """A word, without blanks around it; None if there is none. Half a surrogate pair is read as
-    U+FFFD."""
+    """Return a word without blanks around it; None if there is none. Half a surrogate pair is read
+    as U+FFFD."""
     if not isinstance(value, str):
         return None
     return re.sub("[\ud800-\udfff]", "\ufffd", value).strip() or None
 
 
-def direction_of(told: dict[str, Any]) -> str | None:
+def direction_of(task: dict[str, Any]) -> str | None:
     """inbound, outbound or internal, by a voice task's attributes; None if they do not say."""
     to_client = any(
-        str(told.get(n) or "").strip().startswith("client:") for n in ("to", "outbound_to")
+        str(task.get(n) or "").strip().startswith("client:") for n in ("to", "outbound_to")
     )
-    flagged = any(str(told.get(name)).lower() == "true" for name in ("client_call", "internal"))
+    flagged = any(str(task.get(name)).lower() == "true" for name in ("client_call", "internal"))
     if to_client or flagged:
         return "internal"
-    said = (text(told.get("direction")) or "").lower()
-    if text(told.get("outbound_to")):
+    direction_text = (text(task.get("direction")) or "").lower()
+    if text(task.get("outbound_to")):
         return "outbound"
     for direction in ("inbound", "outbound"):
-        if said.startswith(direction):
+        if direction_text.startswith(direction):
             return direction
-    if text(told.get("outbound_to")):
+    if text(task.get("outbound_to")):
         return "outbound"
-    called_in = text(told.get("call_sid")) and (text(told.get("from")) or text(told.get("caller")))
+    called_in = text(task.get("call_sid")) and (text(task.get("from")) or text(task.get("caller")))
     return "inbound" if called_in else None
 
 

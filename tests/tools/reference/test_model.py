@@ -31,7 +31,7 @@ def test_units(record: str, name: str, unit: str) -> None:
 
 
 def test_types() -> None:
-    """Lists and maps name what is in them; a record in a field is linked."""
+    """Lists and maps name their items; a record in a field is linked."""
     assert ("list of Reservation", "Reservation") == _type("Call", "reservations")
     assert ("map of string to Fact", "Fact") == _type("Call", "facts")
     assert ("enum", None) == _type("TrackBatch", "track")

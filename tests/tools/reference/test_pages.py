@@ -27,7 +27,7 @@ def test_the_files_are_up_to_date() -> None:
 def test_a_stale_file_is_found(
     change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`--check`, which `make lint` runs, names it and fails; writing anew repairs it."""
+    """`--check`, which `make lint` runs, names it and fails; generating the pages repairs it."""
     monkeypatch.setattr("tools.reference.__main__.DIRECTORY", tmp_path)
     write(tmp_path)
     assert 0 == main(["--check"])

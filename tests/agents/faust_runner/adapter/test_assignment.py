@@ -20,10 +20,10 @@ TOPICS = ("in", "ticks", "changelog")
 def test_what_another_topic_has_is_lacking(assigned: set[tuple[str, int]]) -> None:
     """A topic lacks the partitions that another topic has beyond its own."""
     missing = lacking(assigned, TOPICS)
-    whole = {number for _, number in assigned}
+    partitions = {number for _, number in assigned}
     for topic in TOPICS:
         has = {number for name, number in assigned if name == topic}
-        assert whole == has | set(missing.get(topic, ()))
+        assert partitions == has | set(missing.get(topic, ()))
         assert not has & set(missing.get(topic, ()))
 
 
@@ -49,7 +49,7 @@ class Consumer:
 async def test_a_topic_that_was_left_out_is_joined_for_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Red while it is missing, and green once the group has shared out anew."""
+    """The check is red while a partition is missing, and green once the group has rebalanced."""
     monkeypatch.setattr(assignment, "_LOOK_SECONDS", 0.01)
     monkeypatch.setattr(assignment, "_AGAIN_SECONDS", 0.01)
     consumer = Consumer({"ticks": 24, "changelog": 24})

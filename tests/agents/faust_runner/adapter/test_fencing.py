@@ -167,7 +167,7 @@ async def test_the_consumer_s_own_talk_keeps_the_lease(
     assert held == ours.holds()
 
 
-async def test_losing_it_is_told_at_once() -> None:
+async def test_losing_it_is_reported_at_once() -> None:
     """Losing the membership ends the process even if nothing is to be written."""
     ours = lease(Clock())
     ours.answered(100.0, OK)

@@ -45,7 +45,7 @@ async def _turns_during(work: Any) -> int:
     [(0.0, 0, 0), (TURN_SECONDS / 10, 5, 15), (2 * TURN_SECONDS, 100, 102)],
 )
 async def test_it_gives_way_once_in_a_time(step: float, least: int, most: int) -> None:
-    """However often it is asked to."""
+    """Any number of requests has the same effect."""
     sleep = SeldomSleep(Clock(step))
 
     async def often() -> None:
@@ -55,7 +55,7 @@ async def test_it_gives_way_once_in_a_time(step: float, least: int, most: int) -
     assert least <= await _turns_during(often()) <= most
 
 
-async def test_it_sleeps_as_long_as_it_is_told() -> None:
+async def test_it_sleeps_for_the_given_time() -> None:
     """A caller that waits for a time waits."""
     assert 1 <= await _turns_during(SeldomSleep(Clock(0.0))(0.001))
 

@@ -25,7 +25,7 @@ CHANGELOG = TP("tracker-table-changelog", 3)
 
 
 class Late:
-    """A consumer whose first two answers fail after the request time-out, as aiokafka's do."""
+    """A consumer that fails twice after the request time-out, like aiokafka's, and then answers."""
 
     def __init__(self, health: Health) -> None:
         self.failures = 2

@@ -167,7 +167,7 @@ async def test_what_is_taken_at_once_needs_no_task(blocks: bool) -> None:
     assert [tasks < number for number in taken] == [blocks]
 
 
-async def test_nobody_asks_how_full_faust_s_producer_is(
+async def test_the_fill_level_of_fausts_producer_is_not_queried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Faust asks at each record, by way of its settings; nothing goes through that producer."""
@@ -181,7 +181,7 @@ async def test_nobody_asks_how_full_faust_s_producer_is(
 
 
 async def test_nothing_is_committed_before_all_that_came_of_it_is_safe() -> None:
-    """Faust's flush gives up after 0.1 s and commits all the same."""
+    """Faust's flush gives up after 0.1 s and commits nevertheless."""
 
     @dataclass
     class Broken:
@@ -272,7 +272,7 @@ async def test_where_nothing_was_committed_reading_goes_back_to_the_beginning() 
 
 @given(st.sets(st.integers(0, 30)), st.sets(st.integers(0, 30)))
 def test_no_commit_passes_an_offset_in_flight(acked: set[int], in_flight: set[int]) -> None:
-    """In whatever order the acknowledgements come, gaps or not (faust issue 606)."""
+    """Acknowledgements may come in any order, with or without gaps (faust issue 606)."""
     acked -= in_flight
     offset = committable(acked, in_flight)
     below = [o for o in acked if not in_flight or o < min(in_flight)]

@@ -13,59 +13,59 @@ from agents.faust_runner.adapter.watchdog import Sight, Watchdog, WatchdogLimits
 FIRST = Sight(at=0.0, rebalancing=False, busy=False, lag=0, handled=0, committed=0)
 
 
-def _told(*sights: Sight) -> list[str | None]:
+def verdicts(*sights: Sight) -> list[str | None]:
     dog = Watchdog(FIRST, WatchdogLimits(rebalancing=120, silent=30, uncommitted=60))
     return [dog.see(sight) for sight in sights]
 
 
 def test_the_watchdog_is_quiet_while_there_is_nothing_to_do() -> None:
-    """An idle night is no fault."""
-    assert [None] == _told(replace(FIRST, at=100_000.0))
+    """A night without records is no fault."""
+    assert [None] == verdicts(replace(FIRST, at=100_000.0))
 
 
 def test_the_watchdog_ends_a_process_that_handles_nothing_of_what_waits() -> None:
     """Silent partitions (faust issue 175)."""
     waiting = replace(FIRST, lag=3)
-    said = _told(replace(waiting, at=1.0), replace(waiting, at=29.0), replace(waiting, at=31.0))
-    assert [None, None, "3 records wait and none was handled for 30 s"] == said
+    reasons = verdicts(*(replace(waiting, at=at) for at in (1.0, 29.0, 31.0)))
+    assert [None, None, "3 records wait and none was handled for 30 s"] == reasons
 
 
 def test_the_watchdog_waits_for_a_record_in_work() -> None:
     """Effects have their own patience."""
-    assert [None] == _told(replace(FIRST, lag=3, busy=True, at=500.0))
+    assert [None] == verdicts(replace(FIRST, lag=3, busy=True, at=500.0))
 
 
 def test_the_watchdog_ends_a_process_that_commits_nothing_of_what_it_handles() -> None:
     """Handled for a minute, not a single commit."""
     sights = [replace(FIRST, at=float(t), lag=1, handled=t) for t in range(1, 63)]
-    assert _told(*sights)[-1] is not None
-    assert [None] * 59 == _told(*sights)[:59]
+    assert verdicts(*sights)[-1] is not None
+    assert [None] * 59 == verdicts(*sights)[:59]
 
 
 def test_the_watchdog_forgives_a_broker_that_does_not_answer() -> None:
-    """An outage of minutes, in whatever state it finds the process, is no fault of the process; its
-    time counts for nothing once the broker is back."""
+    """An outage of minutes, in any state of the process, is no fault of the process; its time does
+    not count once the broker is back."""
     away = replace(FIRST, lag=None, handled=3, rebalancing=True)
     back = replace(away, lag=5)
     sights = [replace(away, at=float(t)) for t in range(2, 280, 2)]
     sights += [replace(back, at=float(t)) for t in range(280, 398, 2)]
-    assert {None} == set(_told(*sights))
+    assert {None} == set(verdicts(*sights))
     working = replace(away, rebalancing=False)
     sights = [replace(working, at=float(t), handled=t) for t in range(2, 280, 2)]
     sights += [replace(working, at=float(t), handled=t, lag=5) for t in range(280, 336, 2)]
-    assert {None} == set(_told(*sights))
+    assert {None} == set(verdicts(*sights))
 
 
 def test_the_watchdog_does_not_wait_for_an_answer_for_ever() -> None:
     """Perhaps it is the process that cannot hear."""
-    said = _told(*(replace(FIRST, at=float(t), lag=None) for t in (2, 300, 302)))
-    assert [None, None, "the broker has not answered for 300 s"] == said
+    reasons = verdicts(*(replace(FIRST, at=float(t), lag=None) for t in (2, 300, 302)))
+    assert [None, None, "the broker has not answered for 300 s"] == reasons
 
 
 def test_the_watchdog_ends_a_rebalance_without_end() -> None:
     """A zombie (faust issue 523)."""
-    said = _told(*(replace(FIRST, at=float(t), rebalancing=True) for t in (1, 119, 121)))
-    assert [None, None, "rebalancing or recovering for 120 s"] == said
+    reasons = verdicts(*(replace(FIRST, at=float(t), rebalancing=True) for t in (1, 119, 121)))
+    assert [None, None, "rebalancing or recovering for 120 s"] == reasons
 
 
 @pytest.mark.parametrize(("is_away", "ended"), [(True, False), (False, True)])

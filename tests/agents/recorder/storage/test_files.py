@@ -62,9 +62,9 @@ def stored(path: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the files of a recording without any failures."""
-    return tmp_path_factory.mktemp("whole")
+    return tmp_path_factory.mktemp("undisturbed")
 
 
 async def recorded(path: Path) -> RecordingCompleted:
@@ -77,10 +77,10 @@ async def recorded(path: Path) -> RecordingCompleted:
     return done
 
 
-async def test_recorders_that_are_killed_at_every_segment(tmp_path, whole):
+async def test_recorders_that_are_killed_at_every_segment(tmp_path, undisturbed):
     """Each recorder continues at the position of the one before, or slightly earlier: the bytes are
     the same, and no other files remain."""
-    done = await recorded(whole)
+    done = await recorded(undisturbed)
     work = story()
     cuts: list[SegmentCut] = of_kind(work, SegmentCut)
     for number in range(len(cuts)):
@@ -92,14 +92,16 @@ async def test_recorders_that_are_killed_at_every_segment(tmp_path, whole):
     assert done == await keeping.complete(ended, 3)
     await keeping.drop(ended)
     assert sorted(NAMES) == sorted(stored(tmp_path))
-    assert stored(whole) == stored(tmp_path)
+    assert stored(undisturbed) == stored(tmp_path)
 
 
 @pytest.mark.parametrize("named", [0, 1, 2])
-async def test_a_recorder_that_is_killed_while_it_completes(tmp_path, whole, monkeypatch, named):
+async def test_a_recorder_that_is_killed_while_it_completes(
+    tmp_path, undisturbed, monkeypatch, named
+):
     """Killed before, between or after the renames of the two files: the next recorder reports and
     stores the same."""
-    done = await recorded(whole)
+    done = await recorded(undisturbed)
     work = story()
     (ended,) = of_kind(work, RecordingEnded)
     await keeping_in(tmp_path).store(of_kind(work, SegmentCut))
@@ -118,7 +120,7 @@ async def test_a_recorder_that_is_killed_while_it_completes(tmp_path, whole, mon
     await keeping.store(of_kind(work, SegmentCut)[-1:])  # its checkpoint may not have been there
     assert done == await keeping.complete(ended, 3)
     await keeping.drop(ended)
-    assert stored(whole) == stored(tmp_path)
+    assert stored(undisturbed) == stored(tmp_path)
 
 
 async def test_completed_by_another_recorder(tmp_path):
@@ -135,7 +137,7 @@ async def test_completed_by_another_recorder(tmp_path):
 
 @pytest.mark.parametrize("key", [draft_key, entries_key])
 async def test_a_draft_that_is_lost_is_no_silence(tmp_path, key):
-    """A recording whose draft is lost is not continued from its middle: it is not completed, and
+    """If its draft is lost, a recording is not continued from its middle: it is not completed, and
     the loss is reported."""
     work = story()
     cuts: list[SegmentCut] = of_kind(work, SegmentCut)
@@ -159,9 +161,9 @@ async def test_left_over_drafts(tmp_path):
     assert {} == stored(tmp_path)
 
 
-async def test_a_full_disk_is_an_alarm_and_nothing_is_dropped(tmp_path, whole, monkeypatch):
+async def test_a_full_disk_is_an_alarm_and_nothing_is_dropped(tmp_path, undisturbed, monkeypatch):
     """Each write fails twice, then there is room again: unhealthy meanwhile, and the same bytes."""
-    done = await recorded(whole)
+    done = await recorded(undisturbed)
     health, producer, alarms, tries = Health(), FakeProducer(), set(), 0
     write = os.pwrite
 
@@ -182,7 +184,7 @@ async def test_a_full_disk_is_an_alarm_and_nothing_is_dropped(tmp_path, whole, m
     assert {"recordings-store"} == alarms
     assert {} == health.reasons
     assert done == producer.sent[-2][1]
-    assert stored(whole) == stored(tmp_path)
+    assert stored(undisturbed) == stored(tmp_path)
 
 
 async def test_a_disk_that_cannot_sync(tmp_path, monkeypatch):
@@ -206,8 +208,8 @@ async def test_a_disk_that_cannot_sync(tmp_path, monkeypatch):
 
 
 async def test_checkpoints_wait_until_all_is_safe(tmp_path):
-    """One for each media stream, the last, however many segments there were; none twice, none of
-    a recording that is complete, none of what another has now."""
+    """One for each media stream, the last, regardless of the number of segments; none twice, none
+    of a complete recording, none of a media stream that another process has now."""
     producer = FakeProducer()
     effects = Effects(
         Settings(), Health(), AudioStore.from_url(tmp_path.as_uri()), producer, machine_clock
@@ -220,12 +222,12 @@ async def test_checkpoints_wait_until_all_is_safe(tmp_path):
     await effects.settle()
     assert [cuts[-1].effect.checkpoint] == [record for _, record in producer.sent]
     await effects.carry_out(work)
-    told = len(producer.sent)
+    count = len(producer.sent)
     await effects.settle()
     await effects.carry_out(cuts[:1])
     effects.forget()
     await effects.settle()
-    assert told == len(producer.sent)
+    assert count == len(producer.sent)
 
 
 async def test_a_long_call_takes_no_more_memory_than_a_short_one(tmp_path, monkeypatch):

@@ -93,7 +93,7 @@ async def test_a_recording_whose_files_are_gone_can_be_made_once_more(store, gon
 
 @pytest.mark.parametrize("first", [3, 6, 9])
 async def test_what_has_expired_of_such_a_recording_counts_as_lost(store, first):
-    """With the reason, and it is one recording all the same."""
+    """With the reason; it is still a single recording."""
     fold = PartitionFold()
     for offset, message in enumerate(messages("MZ1", 0, 10, 3)):
         fold.handle(decode(message.value), offset, T0)

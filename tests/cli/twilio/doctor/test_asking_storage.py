@@ -19,7 +19,7 @@ def _names(directory: Path) -> set[str]:
 
 
 async def test_probe_of_the_database(tmp_path: Path) -> None:
-    """Nothing of the probe remains; a missing file is not created; a wrong one is a failure."""
+    """The probe leaves nothing behind; a missing file is not created; a wrong one is a failure."""
     url = f"sqlite:///{tmp_path}/flexcapture.db"
     settings = Settings(database_url=url)
     absent = await fetched(database_probe(settings))
@@ -95,7 +95,7 @@ async def test_a_store_that_gives_back_other_bytes(
 
 
 async def test_probe_of_the_store(tmp_path: Path) -> None:
-    """Nothing of the probe remains; a missing directory is not created."""
+    """The probe leaves nothing behind; a missing directory is not created."""
     settings = Settings(recordings_url=tmp_path.as_uri())
     assert "file" == await fetched(store_probe(settings))
     assert {".partial"} == _names(tmp_path)  # the store's own

@@ -10,7 +10,7 @@ from tests.cli.twilio.doctor.healthy import HEALTHY, NOW, of_gateway
 
 
 def test_no_secret_is_shown() -> None:
-    """Whatever an error's text contains."""
+    """For any text of an error."""
     facts = replace(HEALTHY, database=CheckTrouble("cannot reach postgresql://u:hunter22@db/x"))
     found = results(facts, ["hunter22", "", "x"])
     text = as_text(found) + json.dumps(as_json(found))

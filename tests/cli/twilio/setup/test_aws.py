@@ -54,7 +54,7 @@ class Kinesis:
 
 
 @pytest.mark.parametrize(
-    ("hours", "is_dry_run", "steps", "said"),
+    ("hours", "is_dry_run", "steps", "labels"),
     [
         (None, False, ["create", "wait", "retention"], ["created", "set"]),
         (24, False, ["retention"], ["set"]),
@@ -69,13 +69,13 @@ def test_a_stream_is_created_and_keeps_records_for_a_week(
     hours: int | None,
     is_dry_run: bool,
     steps: list[str],
-    said: list[str],
+    labels: list[str],
 ) -> None:
     """A longer retention is left alone. A trial changes nothing."""
     client, lines = Kinesis(hours), list[str]()
     monkeypatch.setattr(KinesisAccess, "client", lambda *_: client)
     create_stream(ACCESS, lines.append, is_dry_run=is_dry_run)
-    assert (steps, said) == (client.steps, [line.partition(":")[0] for line in lines])
+    assert (steps, labels) == (client.steps, [line.partition(":")[0] for line in lines])
 
 
 class Iam:
@@ -129,7 +129,7 @@ def role(trust: Any, *tags: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("found", "steps", "said"),
+    ("found", "steps", "prefix"),
     [
         (None, ["create", "policy"], "created"),
         (role({"Version": "other"}), ["trust", "policy"], "corrected"),
@@ -137,14 +137,14 @@ def role(trust: Any, *tags: Any) -> dict[str, Any]:
     ],
 )
 def test_a_role_trusts_twilio_and_may_write(
-    found: dict[str, Any] | None, steps: list[str], said: str
+    found: dict[str, Any] | None, steps: list[str], prefix: str
 ) -> None:
     """Its permissions are set in any case. A trial changes nothing."""
     iam, lines = Iam(found), list[str]()
     create_role(iam, SIDE, lines.append, is_dry_run=True)
     assert ([], True) == (iam.steps, lines[0].startswith(("would ", "exists")))
     create_role(iam, SIDE, lines.append, is_dry_run=False)
-    assert (steps, True) == (iam.steps, lines[1].startswith(said))
+    assert (steps, True) == (iam.steps, lines[1].startswith(prefix))
     assert iam.role is not None
     assert trust_policy(SIDE) == iam.role["AssumeRolePolicyDocument"]
     assert write_policy(SIDE) in iam.policies.values()

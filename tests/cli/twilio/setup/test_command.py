@@ -117,9 +117,9 @@ def test_without_a_kinesis_stream_the_aws_side_is_printed(
 ) -> None:
     """The status is 1, and nothing is created at Twilio."""
     assert 1 == main(["twilio", "setup"])
-    said = capsys.readouterr()
-    assert "AWS::Kinesis::Stream" in said.out
-    assert "ResourceNotFoundException" in said.err
+    output = capsys.readouterr()
+    assert "AWS::Kinesis::Stream" in output.out
+    assert "ResourceNotFoundException" in output.err
     assert not twilio.administration.streams.sinks
 
 

@@ -1,4 +1,4 @@
-"""Set-up creates the missing parts, once, however often it runs and wherever it was stopped."""
+"""Set-up creates the missing parts once, also if it is repeated, or was stopped anywhere."""
 
 from contextlib import suppress
 from typing import Any
@@ -22,13 +22,13 @@ OURS = description_of("flex-events")
 
 async def _set_up(rest: TwilioRest, *, is_dry_run: bool = False) -> list[str]:
     """Run the steps. Return the printed lines."""
-    said: list[str] = []
+    lines: list[str] = []
     async with api_of(rest) as api:
         requests = SinkRequests(api)
         sink = existing_sink(await requests.sinks(), SIDE)
         reader = Reader(rest)
-        await Steps(requests, SIDE, reader, said.append, is_dry_run=is_dry_run).run(sink)
-    return said
+        await Steps(requests, SIDE, reader, lines.append, is_dry_run=is_dry_run).run(sink)
+    return lines
 
 
 def _is_right(streams: EventStreams) -> None:
@@ -51,10 +51,10 @@ async def test_twice_creates_one_sink() -> None:
 async def test_a_dry_run_changes_nothing() -> None:
     """It prints each step, with every event type."""
     async with account() as rest:
-        said = "\n".join(await _set_up(rest, is_dry_run=True))
+        text = "\n".join(await _set_up(rest, is_dry_run=True))
         assert not rest.administration.streams.sinks
-    assert "would create: sink" in said
-    assert all(name in said for name in WANTED_TYPES)
+    assert "would create: sink" in text
+    assert all(name in text for name in WANTED_TYPES)
 
 
 class _Killed(Exception):
@@ -68,14 +68,14 @@ async def test_stopped_after_any_request_and_repeated(
 ) -> None:
     """A run that is killed before or after any of its changes is completed by the next run."""
     done = 0
-    whole = administrative_api.AdminApi.post
+    original_post = administrative_api.AdminApi.post
 
     async def post(self: Any, url: str, form: Any = None, *, is_safe: bool = False) -> Any:
         nonlocal done
         done += 1
         if done == after and not has_effect:
             raise _Killed
-        answer = await whole(self, url, form, is_safe=is_safe)
+        answer = await original_post(self, url, form, is_safe=is_safe)
         if done == after:
             raise _Killed
         return answer
@@ -125,10 +125,10 @@ async def test_a_subscription_is_corrected() -> None:
         (subscription,) = streams.subscriptions.values()
         kept = WANTED_TYPES[0]
         subscription.types = {kept: 1, "com.twilio.taskrouter.worker.created": 1}
-        said = "\n".join(await _set_up(rest))
+        text = "\n".join(await _set_up(rest))
         assert set(WANTED_TYPES) == set(subscription.types)
         assert 1 == subscription.types[kept]
-    assert "remove: com.twilio.taskrouter.worker.created" in said
+    assert "remove: com.twilio.taskrouter.worker.created" in text
 
 
 async def test_a_test_event_that_does_not_arrive_is_a_failure() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,8 @@ from aiokafka import AIOKafkaProducer
 
 from pipeline.runtime.kafka import producer
 from pipeline.runtime.settings import Settings
+
+_CLOSE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,10 @@ class TransactionalWriter:
             await self._producer.start()
 
     async def close(self) -> None:
-        """Disconnect."""
-        await self._producer.stop()
+        """Disconnect. Drop records that cannot be sent: aiokafka waits for them without a limit,
+        also if their topic was deleted."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._producer.stop(), _CLOSE_S)
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[list["asyncio.Future[Any]"]]:

@@ -53,4 +53,6 @@ def moment(text: str) -> int:
         ) from None
     if found.tzinfo is None:
         raise ValueError(f"{text!r} has no offset from UTC: write Z after it, or +01:00")
-    return (found - utc(0)) // _MS
+    if found < _EPOCH:
+        raise ValueError(f"{text!r} is before 1970")
+    return (found - _EPOCH) // _MS

@@ -6,7 +6,7 @@ from typing import Any
 
 class TransactionalProducer:
     """Notes its calls in `steps`. `fate`: by topic, an error, or "silent" for no answer; under
-    "start": no answer to the start. `arguments`: those with which it was made."""
+    "start" and "stop": no answer to these. `arguments`: those with which it was made."""
 
     def __init__(self) -> None:
         self.arguments: dict[str, Any] = {}
@@ -21,6 +21,8 @@ class TransactionalProducer:
     async def stop(self) -> None:
         """Disconnect."""
         self.steps.append("stop")
+        if "stop" in self.fate:
+            await asyncio.Event().wait()
 
     async def begin_transaction(self) -> None:
         """Begin a transaction."""

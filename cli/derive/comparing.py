@@ -80,7 +80,8 @@ async def _partition(
         if record.key is None or record.value is None or type_of(record.value) not in wanted:
             continue
         try:
-            found[record.key.decode()].take(decode(record.value), record.timestamp)
+            key, decoded = record.key.decode(), decode(record.value)
         except (Undecodable, UnicodeDecodeError):
             continue  # the live roles pass such a record over, with a dead letter
+        found[key].take(decoded, record.timestamp)
     return found

@@ -20,6 +20,15 @@ TICK_MS = 2_000
 """A tick, and the time (ms) that a record takes through the live pipeline."""
 
 CALLS, DECISIONS, CONTACTS = "calls", "decisions", "contacts"
+_REASONS = frozenset(
+    f"{CONTACTS}.{name}"
+    for name in (
+        "gaps.reason",
+        "reconciliation.reason",
+        "reconciliation.reservations.reason",
+        "reconciliation.conferences.reason",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +196,14 @@ def is_within(difference: Difference, allowed_ms: int) -> bool:
 
 
 def _is_late(difference: Difference) -> bool:
-    """Return whether the difference is the reason of a gap that depends on whether a decision was
-    late."""
-    is_reason = difference.kind == f"{CONTACTS}.gaps.reason"
-    return is_reason and LATE_EVENTS in (difference.live, difference.derived)
+    """Return whether the difference is a reason that depends on whether a decision was late: of a
+    gap, or of a reconciliation: it has those of several gaps, and may say more after a
+    semicolon."""
+    if difference.kind not in _REASONS:
+        return False
+    live, _, more = str(difference.live).partition(";")
+    derived, _, same = str(difference.derived).partition(";")
+    return more == same and LATE_EVENTS in (*live.split(", "), *derived.split(", "))
 
 
 def _order(call: Call) -> tuple[int, int]:

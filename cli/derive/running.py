@@ -12,6 +12,7 @@ from typing import Any
 
 from cli.derive.beginning import (
     DerivationRun,
+    DeriveRefused,
     DeriveRequest,
     LiveHistory,
     begun,
@@ -22,7 +23,7 @@ from cli.derive.beginning import (
 )
 from cli.derive.roles import targets
 from cli.derive.sources import Sources
-from cli.derive.topics import all_topics
+from cli.derive.topics import PROGRESS, all_topics
 from cli.derive.writer import DerivationWriter
 from pipeline.runtime.kafka import ensure_topics
 from pipeline.runtime.schema_ids import copy_ids
@@ -68,7 +69,8 @@ async def derive(
             # The order matters. 1: fence other processes. 2: read the progress, which is final.
             await writer.start()
             run = await begun(live, target, asked, sources, past)
-            return await _Running(asked, sources, past, writer, run, shown, stop).run()
+            marker = target.prefixed(PROGRESS.name)
+            return await _Running(asked, sources, past, writer, run, marker, shown, stop).run()
         finally:
             await writer.close()
 
@@ -80,6 +82,7 @@ class _Running:
     past: LiveHistory
     writer: DerivationWriter
     at: DerivationRun
+    marker: str
     shown: Progress
     stop: asyncio.Event
     positions: dict[str, int] = field(default_factory=dict)
@@ -128,6 +131,7 @@ class _Running:
 
     async def _follow(self) -> None:
         """Handle the records that arrived since, except the newest."""
+        await self._refuse_dropped()
         now = time.time_ns() // 1_000_000 - _MARGIN_MS
         ends = not_before(self.positions, await self.sources.ends())
         self.at.progress = replace(self.at.progress, ends=ends)
@@ -143,7 +147,14 @@ class _Running:
             await self._write(finished=True)
         await asyncio.sleep(_IDLE_S)
 
+    async def _refuse_dropped(self) -> None:
+        """Raise `DeriveRefused` if the derivation was dropped. Its topics must not be written:
+        Kafka would create them again, or never take the records."""
+        if not await self.sources.exists(self.marker):
+            raise DeriveRefused("the derivation was dropped; this process has ended")
+
     async def _write(self, *, finished: bool) -> None:
+        await self._refuse_dropped()
         changes = self.at.network.changes()
         before = self.at.progress
         progress = replace(

@@ -61,7 +61,11 @@ class Sources:
 
     async def has(self, topic: Topic) -> bool:
         """Return whether the live topic exists."""
-        return self._settings.prefixed(topic.name) in await self._asked.topics()
+        return await self.exists(self._settings.prefixed(topic.name))
+
+    async def exists(self, name: str) -> bool:
+        """Return whether Kafka has a topic with this name, which includes its prefix."""
+        return name in await self._asked.topics()
 
     async def beginnings(self, since: int | None) -> dict[str, int]:
         """Return each partition's first offset at or after a log time (ms; None: its first)."""

@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,13 @@ class WrongUsage(ValueError):
 class TailRequest:
     """The records to read.
 
+    `topics`: of the pipeline. `derived`: of other prefixes, with the prefix in their names.
     `since`, `until`: log times in ms, `until` exclusive; None: no limit. `only_new`: start at the
     present end. `follow`: continue with new records.
     """
 
     topics: tuple[Topic, ...]
+    derived: tuple[Topic, ...] = ()
     task_sid: str | None = None
     since: int | None = None
     until: int | None = None
@@ -44,7 +46,10 @@ def add(commands: Any, moment: Callable[[str], int], task_sid: Callable[[str], s
         description="Prints the records of topics, decoded and in the order of time: all that are "
         "kept, or with --follow the new ones until it is stopped.",
     )
-    tail.add_argument("topics", nargs="+", metavar="TOPIC", help="name without the prefix")
+    tail.add_argument(
+        "topics", nargs="+", metavar="TOPIC",
+        help="name; with another prefix, as august.calls: the topic of a derivation",
+    )  # fmt: skip
     tail.add_argument("--task-sid", type=task_sid, metavar="SID", help="only records of this call")
     tail.add_argument(
         "--from", dest="start", type=start, metavar="TIME",
@@ -68,8 +73,10 @@ def asked_of(arguments: argparse.Namespace, topic_prefix: str) -> TailRequest:
     since = start if isinstance(start, int) else None
     if since is not None and until is not None and until <= since:
         raise WrongUsage("--until must be later than --from")
+    topics, derived = _topics(arguments.topics, topic_prefix, _own(arguments.module))
     return TailRequest(
-        topics=_topics(arguments.topics, topic_prefix, _own(arguments.module)),
+        topics=topics,
+        derived=derived,
         task_sid=arguments.task_sid,
         since=since,
         until=until,
@@ -86,13 +93,28 @@ def _own(module: str | None) -> tuple[Topic, ...]:
         raise WrongUsage(str(error)) from error
 
 
-def _topics(names: Sequence[str], topic_prefix: str, own: Sequence[Topic]) -> tuple[Topic, ...]:
-    """Return the named topics, each once. A name may have the prefix."""
+def _topics(
+    names: Sequence[str], topic_prefix: str, own: Sequence[Topic]
+) -> tuple[tuple[Topic, ...], tuple[Topic, ...]]:
+    """Return the named topics of the pipeline, and those of other prefixes, each once. The name of
+    a topic of the pipeline may have the prefix."""
     topics = (*own, *PROVISIONED)
     known = {topic.name: topic for topic in topics}
     known |= {topic_prefix + topic.name: topic for topic in topics}
-    unknown = [name for name in names if name not in known]
+    found = {name: known[name] for name in names if name in known}
+    derived = {name: _derived(name, topics) for name in names if name not in known}
+    unknown = [name for name, topic in derived.items() if topic is None]
     if unknown:
         every = ", ".join(dict.fromkeys(topic.name for topic in topics))
         raise WrongUsage(f"no such topic: {', '.join(unknown)}. The topics are: {every}")
-    return tuple({known[name].name: known[name] for name in names}.values())
+    return (
+        tuple({topic.name: topic for topic in found.values()}.values()),
+        tuple(topic for topic in derived.values() if topic is not None),
+    )
+
+
+def _derived(name: str, topics: Sequence[Topic]) -> Topic | None:
+    """Return the topic under another prefix, with its whole name, or None if no topic's name is the
+    end of `name`."""
+    ends = [topic for topic in topics if name.endswith(topic.name)]
+    return replace(max(ends, key=lambda topic: len(topic.name)), name=name) if ends else None

@@ -71,8 +71,8 @@ class _Reading:
     async def _partitions(self) -> list[TopicPartition]:
         found = []
         present = await self._kafka.topics()
-        for topic in self._asked.topics:
-            name = self._settings.prefixed(topic.name)
+        named = [(self._settings.prefixed(topic.name), topic) for topic in self._asked.topics]
+        for name, topic in (*named, *((topic.name, topic) for topic in self._asked.derived)):
             if name not in present:
                 raise LookupError(f"there is no topic {name} in this Kafka")
             found += [TopicPartition(name, number) for number in self._numbers(topic)]

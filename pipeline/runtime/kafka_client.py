@@ -17,7 +17,6 @@ for as long again. Meanwhile it opens no connection to any other broker. So this
 """
 
 import asyncio
-import contextlib
 import logging
 import random
 from typing import Any
@@ -31,13 +30,13 @@ from aiokafka.protocol.group import HeartbeatRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.offset import OffsetRequest
 
+from pipeline.runtime.kafka_bootstrap import SETUP_SECONDS, first_answer
+
 log = logging.getLogger("aiokafka.client")
 
-SETUP_SECONDS = 3.0
 ANSWER_SECONDS = 4.0
 LATE_SECONDS = 1.0
 """After this time without an answer, the client looks for another broker."""
-_STAGGER_SECONDS = 0.5
 _AVOIDED_SECONDS = 10.0
 """For this long (s), a broker that did not answer is the last choice for general requests."""
 _PAUSE_SECONDS = 0.05
@@ -45,9 +44,6 @@ _PAUSE_SECONDS = 0.05
 _METADATA = "metadata"
 """A connection for metadata alone. A broker handles the requests of a connection one after the
 other, and on the other connections one may be waiting."""
-_silent_until: dict[tuple[str, int], float] = {}
-"""The servers that did not answer a bootstrap, with the time (monotonic, s) until which they are
-asked last. A process starts several clients, each of which would lose half a second."""
 _PROMPT = (HeartbeatRequest, FindCoordinatorRequest, OffsetRequest)
 
 
@@ -67,7 +63,8 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
         while True:
             begun = self._loop.time()
             try:
-                connection, metadata = await self._first_answer()
+                servers = [(host, port) for host, port, _ in self.hosts]
+                connection, metadata = await first_answer(servers, self._connected)
                 break
             except KafkaConnectionError:
                 refused = self._loop.time() - begun < SETUP_SECONDS / 2
@@ -80,56 +77,6 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
             self._conns["bootstrap", ConnectionGroup.DEFAULT] = connection
         if self._sync_task is None:
             self._sync_task = asyncio.create_task(self._md_synchronizer())
-
-    async def _first_answer(self) -> tuple[AIOKafkaConnection, Any]:
-        servers = self._servers()
-        answered: asyncio.Queue[tuple[AIOKafkaConnection, Any] | None] = asyncio.Queue()
-        asked: list[asyncio.Task[None]] = []
-        outstanding = len(servers)
-        try:
-            while outstanding:
-                if len(asked) < len(servers):
-                    asking = self._ask_for_brokers(*servers[len(asked)], answered)
-                    asked.append(asyncio.create_task(asking))
-                patience = _STAGGER_SECONDS if len(asked) < len(servers) else None
-                with contextlib.suppress(TimeoutError):
-                    answer = await asyncio.wait_for(answered.get(), patience)
-                    if answer is not None:
-                        return answer
-                    outstanding -= 1
-        finally:
-            for server, task in zip(servers, asked, strict=False):
-                if not task.done():  # the next server was asked because this one was silent
-                    _silent_until[server] = self._loop.time() + _AVOIDED_SECONDS
-                task.cancel()
-            while not answered.empty():
-                if (late := answered.get_nowait()) is not None:
-                    late[0].close()
-        raise KafkaConnectionError(f"no answer from any of {self._bootstrap_servers}")
-
-    def _servers(self) -> list[tuple[str, int]]:
-        """Return the configured servers in random order, those that were silent lately last."""
-        now = self._loop.time()
-        servers = [(host, port) for host, port, _ in self.hosts]
-        return sorted(servers, key=lambda server: _silent_until.get(server, 0.0) > now)
-
-    async def _ask_for_brokers(
-        self, host: str, port: int, answered: "asyncio.Queue[tuple[AIOKafkaConnection, Any] | None]"
-    ) -> None:
-        """Put a connection and the metadata received over it into the queue; None on failure."""
-        try:
-            async with asyncio.timeout(SETUP_SECONDS):
-                connection = await self._connected(host, port)
-                try:
-                    metadata = await connection.send(MetadataRequest([]))
-                except BaseException:
-                    connection.close()
-                    raise
-        except (OSError, TimeoutError, KafkaError) as error:
-            log.warning("Kafka server %s:%s cannot be used: %r", host, port, error)
-            answered.put_nowait(None)
-        else:
-            answered.put_nowait((connection, metadata))
 
     async def _connected(self, host: str, port: int, **more: Any) -> AIOKafkaConnection:
         return await create_conn(

@@ -142,7 +142,7 @@ def types_form(versions: Mapping[str, int]) -> list[str]:
 def _version(item: Mapping[str, Any]) -> int:
     value = item.get("schema_version")
     if isinstance(value, int) and not isinstance(value, bool):
-        return value
+        return max(value, 0)
     return int(value) if isinstance(value, str) and value.isdecimal() else 0
 
 

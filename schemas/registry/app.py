@@ -5,14 +5,17 @@ Query parameters that are unknown or irrelevant here are ignored.
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from schemas.registry.catalog import (
     MODE,
@@ -28,6 +31,7 @@ from schemas.registry.subjects import served_subjects
 MAX_BODY_BYTES = 1024 * 1024
 
 _Item = TypeVar("_Item")
+_DEFAULT_CONTEXT = re.compile(r"^/contexts/(:\.:|\.)(?=/)")
 _SUBJECT = "/subjects/{subject:path}"
 _VERSION = _SUBJECT + "/versions/{version}"
 _COMPATIBILITY = f"/compatibility{_SUBJECT}/versions"
@@ -46,10 +50,10 @@ def app(topic_prefix: str) -> Starlette:
         "/schemas/ids/{id}/versions": registry.versions_of,
         "/schemas/ids/{id}": registry.schema,
         "/subjects": registry.subjects,
-        "/subjects/": registry.subjects,
         f"{_VERSION}/referencedby": registry.referenced_by,
         f"{_VERSION}/schema": registry.version_schema,
         _VERSION: registry.version,
+        f"{_SUBJECT}/metadata": registry.latest_with_metadata,
         f"{_SUBJECT}/versions": registry.versions,
         "/config": registry.config,
         "/config/{subject:path}": registry.config,
@@ -71,7 +75,25 @@ def app(topic_prefix: str) -> Starlette:
             *[Route(path, _refuse, methods=["DELETE"]) for path in (_VERSION, _SUBJECT)],
         ],
         exception_handlers={HTTPException: _http_error, RegistryRefusal: _refused},
+        middleware=[Middleware(_PlainPaths)],
     )
+
+
+class _PlainPaths:
+    """Answers a path with a slash at its end, or within the default context, as the plain path.
+
+    Confluent's registry does the same. A client that puts the context into the address of the
+    registry sends it with every request.
+    """
+
+    def __init__(self, answer: ASGIApp) -> None:
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path = _DEFAULT_CONTEXT.sub("", scope["path"]).rstrip("/") or "/"
+            scope = {**scope, "path": path}
+        await self._answer(scope, receive, send)
 
 
 class _Registry:
@@ -114,6 +136,12 @@ class _Registry:
 
     def version(self, request: Request) -> Any:
         return _described(self._version(request))
+
+    def latest_with_metadata(self, request: Request) -> Any:
+        found = self._catalog.version(request.path_params["subject"], "latest")
+        if request.query_params.getlist("key"):  # no bundled schema has metadata
+            raise RegistryRefusal(404, 40403, "Schema not found")
+        return _described(found)
 
     def version_schema(self, request: Request) -> Any:
         return json.loads(self._version(request).text)

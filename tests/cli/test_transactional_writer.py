@@ -67,3 +67,10 @@ def test_a_closed_writer_is_disconnected(kafka: TransactionalProducer) -> None:
     """Its transactional id is free at once."""
     virtually(Texts().close())
     assert ["stop"] == kafka.steps
+
+
+def test_a_writer_whose_records_cannot_be_sent_is_closed(kafka: TransactionalProducer) -> None:
+    """As if their topic was deleted: the producer would wait for them for ever."""
+    kafka.fate["stop"] = "silent"
+    virtually(Texts().close())
+    assert ["stop"] == kafka.steps

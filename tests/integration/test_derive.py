@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from aiokafka.errors import ProducerFenced
 
 from cli.derive.beginning import DeriveRefused, DeriveRequest
 from cli.derive.dropping import find
@@ -132,7 +133,7 @@ async def test_derived_is_live_also_after_five_kills(live: Settings) -> None:
 async def test_it_follows_and_is_dropped(live: Settings) -> None:
     """A finished derivation takes in the records that have come since; with other arguments it is
     refused. A prefix with a pipeline's topics is refused. `drop` deletes topics and groups of the
-    prefix and nothing else."""
+    prefix and nothing else, and ends a process that derives them."""
     await live_calls(live, 2)
     first = await derived(live, "a")
     again = await derived(live, "a")
@@ -165,8 +166,18 @@ async def test_it_follows_and_is_dropped(live: Settings) -> None:
     await reader.stop()
     found = await find(target)
     assert (target.prefixed("mine"),) == found.groups
+    begun = asyncio.Event()
+    follower = asyncio.create_task(
+        derive(
+            live, target, DeriveRequest(ALL_ROLES, follow=True), lambda *_: begun.set(),
+            asyncio.Event(),
+        )
+    )  # fmt: skip
+    await begun.wait()
     status, printed = await command(live, "drop", target.topic_prefix, "--yes")
     assert 0 == status
+    with pytest.raises((DeriveRefused, ProducerFenced)):
+        await follower
     assert {*found.topics, *found.groups} <= set(printed.splitlines())
     admin = admin_client(live)
     await admin.start()

@@ -55,9 +55,13 @@ def test_a_moment_is_read(text: str, at: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "now", "1780000000", "2026-05-28T20:26:40", "2026-05-28", "-1"]
-)
+    "text",
+    [
+        "", "now", "1780000000", "2026-05-28T20:26:40", "2026-05-28", "-1", "1969-12-31T23:59:59Z",
+        "0001-01-01T00:00:00+14:00",
+    ],
+)  # fmt: skip
 def test_a_moment_that_is_none_is_refused(text: str) -> None:
-    """Seconds and times without an offset are refused too."""
-    with pytest.raises(ValueError, match=r"milliseconds|offset"):
+    """Seconds, times without an offset and times before Kafka's first are refused too."""
+    with pytest.raises(ValueError, match=r"milliseconds|offset|1970"):
         moment(text)

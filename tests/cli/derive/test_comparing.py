@@ -9,6 +9,7 @@ from cli.derive.beginning import DeriveRefused
 from cli.derive.comparing import compare, needed_progress
 from cli.derive.topics import PROGRESS, PROGRESS_KEY
 from pipeline.runtime.settings import Settings
+from schemas.codec import encode
 from schemas.records import DerivationProgress
 from schemas.topics import CALLS, CTI_EVENTS, STREAM_EVENTS
 from tests.cli.derive.test_writer import progress
@@ -68,6 +69,8 @@ async def test_only_records_of_the_derived_roles_are_compared(sides: dict[str, M
     sides["p."].add(CTI_EVENTS, NOON, b"x", TASK.encode())
     sides["p."].add(STREAM_EVENTS, NOON, None, TASK.encode())
     sides["p."].add(STREAM_EVENTS, NOON, b"no record", TASK.encode())
+    damaged = encode(call(reservation(1, "ann", created=0)))[:9]
+    sides["p."].add(CALLS, NOON, damaged, b"WT9")  # counts as no call
     sides["p."].add(CALLS, NOON, call(reservation(1, "bob", created=0)), b"\xff", partition=0)
     found = await compared()
     assert (2, {}) == (found.same, found.different)

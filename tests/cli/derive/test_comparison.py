@@ -16,7 +16,14 @@ from cli.derive.comparison import (
 from pipeline.calls.view import SWEPT
 from pipeline.contacts.contact import contact
 from pipeline.contacts.state import empty, fold
-from schemas.records import Call, Contact, ContactGap
+from schemas.records import (
+    Call,
+    Contact,
+    ContactDecision,
+    ContactGap,
+    ReconciledPart,
+    Reconciliation,
+)
 from tests.pipeline.contacts.records import HISTORY, NOON, call, decided, reservation
 
 LIMITS = ComparisonLimits(0, NOON + 3_600_000, ("calls", "decisions", "contacts"))
@@ -168,6 +175,26 @@ def test_a_gap_may_be_late_by_a_tick() -> None:
     live = replace(live, decisions=first.decisions)
     found = compared(known(version(), live), known(version(), derived), limits)
     assert {"contacts.gaps.reason": 1} == dict(found.kinds)
+
+
+def test_a_late_gap_has_its_reason_in_the_reconciliation_too() -> None:
+    """What else the reconciliation says must be equal."""
+    first = made(version(), decided(1_000, "record"))
+    late = replace(first.decisions[0], at=first.decisions[0].at + 900)
+    recordings = "; Twilio has 1 recordings of it"
+
+    def reconciled(reason: str, part: str, decision: ContactDecision) -> Contact:
+        parts = (ReconciledPart("WR1", "partial", part),)
+        found = Reconciliation("WT1", "partial", reason, 1, parts, parts, (), 0, NOON, NOON)
+        return replace(first, decisions=(decision,), reconciliation=found)
+
+    live = reconciled(f"late-events, no-leg{recordings}", "late-events", late)
+    derived = reconciled(f"late-start, no-leg{recordings}", "late-start", first.decisions[0])
+    limits = replace(LIMITS, topics=("contacts",))
+    assert 1 == compared(known(version(), live), known(version(), derived), limits).within_tick
+    other = reconciled("late-start, no-leg", "late-start", first.decisions[0])
+    found = compared(known(version(), live), known(version(), other), limits)
+    assert {"contacts.reconciliation.reason": 1} == dict(found.kinds)
 
 
 def test_a_live_pipeline_that_was_behind_decided_later() -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents import consolidator, resolver, stream_manager, tracker
 from cli.derive.network import TICK_MS, Changes, Derived, Network
 from cli.derive.policy import ChangedHistory, ChangedRules
 from cli.derive.roles import ROLES, chosen, live_records, targets
@@ -16,12 +17,23 @@ from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.runtime.settings import Role
 from pipeline.streams.decided import seen_call
 from schemas.codec import encode
-from schemas.records import Call, Contact, RecordingDecided
-from schemas.topics import CALLS, CTI_EVENTS, MEDIA, POLICY, STREAM_COMMANDS, STREAM_EVENTS
+from schemas.records import Call, Contact, Reconciliation, RecordingDecided
+from schemas.topics import (
+    CALLS,
+    CTI_EVENTS,
+    GATEWAYS_ALIVE,
+    MEDIA,
+    POLICY,
+    RECONCILIATION_EVIDENCE,
+    STREAM_COMMANDS,
+    STREAM_EVENTS,
+    WORKERS_SEEN,
+)
 from tests.examples import examples
 from tests.pipeline.calls.histories import inbound
 from tests.pipeline.calls.replay import Product, history, record
 from tests.pipeline.contacts.records import NOON, call, decided, reservation
+from tests.pipeline.reconciliation.records import evidence
 from tests.system.model.histories import Run, runs
 from tests.system.model.scene import TASK
 
@@ -161,13 +173,38 @@ def test_live_records_are_those_that_no_chosen_role_makes() -> None:
     """With all roles, decisions and calls come from the derivation; without them, from the live
     topics."""
     records = live_records(ALL_ROLES)
-    assert {"cti.events", "stream.events", "recordings"} == set(records)
+    listed = "reconciliation.evidence"
+    assert {"cti.events", "stream.events", "recordings", listed} == set(records)
     assert "RecordingDecided" not in records["stream.events"]
     alone = live_records(chosen([Role.CONSOLIDATOR]))
-    assert {"calls", "stream.events", "recordings"} == set(alone)
+    assert {"calls", "stream.events", "recordings", listed} == set(alone)
     assert "RecordingDecided" in alone["stream.events"]
     tracker = live_records(chosen([Role.TRACKER]))
     assert {"CtiEvent", "LegContested", "LegFetched"} == tracker["cti.resolved"]
+
+
+def test_a_derived_role_reads_what_the_live_role_reads() -> None:
+    """Otherwise its records would differ from the live ones. Names of workers come from the live
+    topic `workers`, and no gateway is alive in a derivation."""
+    specs = (tracker.SPEC, resolver.SPEC, stream_manager.SPEC, consolidator.SPEC)
+    elsewhere = {WORKERS_SEEN.name, GATEWAYS_ALIVE.name}
+    for spec in specs:
+        read = {topic.name for topic in spec.sources} - elsewhere
+        assert read == set(ROLES[Role(spec.name)].reads), spec.name
+
+
+def test_evidence_is_in_the_derived_contact() -> None:
+    """The comparison with Twilio's records is derived too, also as a record of its own."""
+    end = call(reservation(1, "ann", created=0, accepted=1_000, wrapup=9_000), completed=9_500)
+    derivation = Network(chosen([Role.CONSOLIDATOR]), PolicyHistory(), VOICE_CHANNELS)
+    derivation.advance(NOON)
+    derivation.take(CALLS.name, end.task_sid, end, NOON)
+    derivation.take(RECONCILIATION_EVIDENCE.name, end.task_sid, evidence(), NOON + 1)
+    found = derivation.changes().records
+    compared = last_of(found, Reconciliation)[end.task_sid]
+    contact = last_of(found, Contact)[end.task_sid]
+    assert isinstance(contact, Contact)
+    assert contact.reconciliation == compared
 
 
 def test_a_forgotten_contact_is_recalled() -> None:

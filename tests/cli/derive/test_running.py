@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cli.derive import running
-from cli.derive.beginning import DerivationRun, DeriveRequest
+from cli.derive.beginning import DerivationRun, DeriveRefused, DeriveRequest
 from cli.derive.network import Changes
 from cli.derive.roles import chosen
 from cli.derive.running import PORTION, Report, _Running
@@ -19,12 +19,14 @@ from tests.cli.derive.test_writer import progress
 from tests.virtual_time import virtually
 
 ASKED = DeriveRequest(chosen(["tracker"]))
+MARKER = "d.derive.progress"
 
 
 @dataclass
 class Parts:
     """The surroundings of a run: the log of one partition, roles that note their records, and a
-    writer that keeps the portions. `stop_after`: the run is stopped after so many records."""
+    writer that keeps the portions. `stop_after`: the run is stopped after so many records;
+    `dropped_after`: the derivation is dropped after so many portions."""
 
     log: list[tuple[int, bytes | None]]
     stop_after: int | None = None
@@ -38,6 +40,7 @@ class Parts:
     portions: list[DerivationProgress] = field(default_factory=list)
     shown: list[tuple[int, int]] = field(default_factory=list)
     caught_up: int = 0
+    dropped_after: int | None = None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     failures: Any = field(default_factory=lambda: SimpleNamespace(count=0, examples=[]))
 
@@ -68,6 +71,10 @@ class Parts:
             record = SimpleNamespace(offset=self.position, timestamp=at, key=b"WT1", value=value)
             self.position += 1
             yield "cti.events-0", record
+
+    async def exists(self, name: str) -> bool:
+        assert name == MARKER
+        return self.dropped_after is None or len(self.portions) < self.dropped_after
 
     def is_wanted(self, record: Any) -> bool:
         return record.value is not None
@@ -109,7 +116,7 @@ def run(parts: Parts, asked: DeriveRequest = ASKED, **changes: Any) -> Report:
 
     async def main() -> Report:
         at = DerivationRun(network_, known, parts.end)
-        return await _Running(asked, made, made, made, at, parts.show, parts.stop).run()
+        return await _Running(asked, made, made, made, at, MARKER, parts.show, parts.stop).run()
 
     return virtually(main())
 
@@ -171,6 +178,15 @@ def test_a_run_that_is_stopped_ends_at_the_next_tick() -> None:
     report = run(parts)
     assert (False, 20) == (report.progress.finished, report.progress.taken)
     assert 12_000 == report.progress.clock
+
+
+@pytest.mark.parametrize("portions", [1, 2])
+def test_a_dropped_derivation_ends(portions: int) -> None:
+    """Before its next portion, or while it follows and there is nothing to write."""
+    parts = Parts(log(2 * PORTION), dropped_after=portions)
+    with pytest.raises(DeriveRefused, match="was dropped"):
+        run(parts, replace(ASKED, follow=True))
+    assert portions == len(parts.portions)
 
 
 def test_records_that_cannot_be_read_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:

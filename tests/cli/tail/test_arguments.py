@@ -7,7 +7,7 @@ import pytest
 from cli.main import main
 from cli.parser import parser
 from cli.tail.arguments import TailRequest, WrongUsage, asked_of
-from schemas.topics import CALLS, CHANGELOGS, MEDIA, PROVISIONED
+from schemas.topics import CALLS, CHANGELOGS, DEAD_LETTERS_RETRIED, MEDIA, PROVISIONED
 
 EARLY, LATE = 1_769_860_800_000, 1_769_860_900_000
 
@@ -43,9 +43,19 @@ def test_topics_may_have_the_prefix_and_are_read_once() -> None:
 
 def test_another_topic_is_refused_with_the_names_of_all() -> None:
     """A wrong name is answered with the right ones."""
-    with pytest.raises(WrongUsage, match=r"no such topic: call, q\.media") as raised:
-        asked("call", "calls", "q.media")
+    with pytest.raises(WrongUsage, match=r"no such topic: call, q\.medias") as raised:
+        asked("call", "calls", "q.medias")
     assert all(topic.name in str(raised.value) for topic in PROVISIONED)
+
+
+def test_topics_of_a_derivation_are_named_with_its_prefix() -> None:
+    """Readers switch by prefix; the pipeline's own prefix does not come before it. The longest name
+    of a topic that fits tells what the records are."""
+    found = asked("august.calls", "calls", "q.cti.dead-letters.retried", "august.calls")
+    assert (CALLS,) == found.topics
+    assert ["august.calls", "q.cti.dead-letters.retried"] == [each.name for each in found.derived]
+    assert ("Call",) == found.derived[0].records
+    assert DEAD_LETTERS_RETRIED.records == found.derived[1].records
 
 
 def test_a_role_of_ones_own_brings_its_topics() -> None:

@@ -2,7 +2,7 @@
 tests/integration/test_tail.py."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -116,6 +116,16 @@ async def test_a_missing_topic_is_an_error(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(LookupError, match=r"p\.calls"):
         await all_of(TailRequest((POLICY, CALLS)))
     assert not kafka.consumers[0].is_running
+
+
+async def test_a_topic_of_a_derivation_is_read_under_its_own_prefix(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Beside one of the pipeline."""
+    policy = TopicPartition("august.policy", 0)
+    use(Kafka({POLICY_0: {0: 1}, policy: {0: 2}}), monkeypatch)
+    found = await all_of(TailRequest((POLICY,), (replace(POLICY, name="august.policy"),)))
+    assert [("p.policy", 1), ("august.policy", 2)] == [(r.topic, r.timestamp) for r in found]
 
 
 async def test_following_continues_with_new_records(monkeypatch: pytest.MonkeyPatch) -> None:

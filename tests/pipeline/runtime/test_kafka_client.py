@@ -14,7 +14,7 @@ from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.produce import ProduceRequest
 
-from pipeline.runtime import kafka_client
+from pipeline.runtime import kafka_bootstrap, kafka_client
 from pipeline.runtime.kafka_client import ANSWER_SECONDS, SETUP_SECONDS, Client, leave_hung_brokers
 from tests.virtual_time import virtually
 
@@ -96,7 +96,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     """Three brokers that answer."""
     made = Cluster(3)
     monkeypatch.setattr(kafka_client, "create_conn", made.connect)
-    monkeypatch.setattr(kafka_client, "_silent_until", {})
+    monkeypatch.setattr(kafka_bootstrap, "_silent_until", {})
     return made
 
 
@@ -124,24 +124,6 @@ def test_bootstrap_does_not_wait_for_hung_servers(cluster: Cluster) -> None:
         client = await started()
         assert now() - begun <= 1.0
         await client.close()
-
-    virtually(scene())
-
-
-def test_a_hung_server_delays_only_one_client_of_a_process(cluster: Cluster) -> None:
-    """The later clients ask it last, and ask it first again after a while."""
-
-    async def scene() -> None:
-        cluster.brokers |= {1: False}
-        begun = now()
-        for _ in range(20):
-            await (await started()).close()
-        assert now() - begun <= 0.5
-        cluster.brokers |= {1: True, 2: False, 3: False}
-        await asyncio.sleep(60)
-        begun = now()
-        await (await started()).close()
-        assert now() - begun <= 1.0
 
     virtually(scene())
 

@@ -9,6 +9,8 @@ from schemas.records import (
     CommandAnswered,
     FindConference,
     ManagedStream,
+    MediaStreamClosed,
+    MediaStreamOpened,
     StartDuplicateStream,
     StopDuplicateStream,
     VerifyLeg,
@@ -28,6 +30,20 @@ class Socket:
     gateway: str
     epoch: int
     mute_since: int | None = None
+
+    def opened(self, now: int) -> MediaStreamOpened:
+        """Return the gateway's report of the beginning."""
+        return MediaStreamOpened(
+            self.stream_sid, CUSTOMER_LEG, TASK, self.name, self.generation, self.gateway,
+            self.epoch, now,
+        )  # fmt: skip
+
+    def closed(self, now: int, reason: str) -> MediaStreamClosed:
+        """Return the gateway's report of the end."""
+        return MediaStreamClosed(
+            self.stream_sid, CUSTOMER_LEG, TASK, self.name, self.generation, self.gateway,
+            self.epoch, now, reason, "", 0, 0, 0,
+        )  # fmt: skip
 
 
 @dataclass

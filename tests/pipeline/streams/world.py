@@ -19,8 +19,6 @@ from schemas.records import (
     GatewayStarted,
     ManagedStream,
     MediaStreamChanged,
-    MediaStreamClosed,
-    MediaStreamOpened,
     RecordingDecided,
     RecordingPolicy,
     StartDuplicateStream,
@@ -230,12 +228,7 @@ class World(CallDouble):
             return
         name, epoch = stream_name(TASK, CUSTOMER_LEG, generation), self.gateways[gateway].epoch
         self.sockets[stream_sid] = Socket(stream_sid, generation, name, gateway, epoch)
-        self._tell(
-            gateway,
-            MediaStreamOpened(
-                stream_sid, CUSTOMER_LEG, TASK, name, generation, gateway, epoch, self.now
-            ),
-        )
+        self._tell(gateway, self.sockets[stream_sid].opened(self.now))
 
     def _stop(self, command: StopDuplicateStream) -> None:
         for socket in list(self.sockets.values()):
@@ -245,14 +238,8 @@ class World(CallDouble):
 
     def close(self, stream_sid: str, reason: str) -> None:
         """A socket ends, and its gateway reports it."""
-        s = self.sockets.pop(stream_sid)
-        self._tell(
-            s.gateway,
-            MediaStreamClosed(
-                s.stream_sid, CUSTOMER_LEG, TASK, s.name, s.generation, s.gateway, s.epoch,
-                self.now, reason, "", 0, 0, 0,
-            ),
-        )  # fmt: skip
+        socket = self.sockets.pop(stream_sid)
+        self._tell(socket.gateway, socket.closed(self.now, reason))
 
     def hang_up(self) -> None:
         """The customer's leg ends, and no event says so."""

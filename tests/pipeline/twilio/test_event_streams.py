@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.twilio.event_streams import (
@@ -38,6 +38,7 @@ ANSWERS = st.dictionaries(SINK_FIELDS, VALUES)
 
 
 @given(ANSWERS, st.lists(ANSWERS, max_size=3))
+@example({}, [{"type": "t", "schema_version": -1}])
 @settings(max_examples=examples(30))
 def test_any_answer_is_read(item: dict[str, Any], subscribed: list[dict[str, Any]]) -> None:
     """Missing fields and fields of another type are empty; nothing is an error."""

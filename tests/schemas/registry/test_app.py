@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from starlette.testclient import TestClient
@@ -86,6 +87,31 @@ def test_what_a_client_asks_first(client: TestClient, path: str, expected: Any) 
     assert (200, expected) == (answer.status_code, answer.json())
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/subjects/",
+        "/subjects/p.calls-value/versions/",
+        "/schemas/types/",
+        "/contexts/:.:/subjects/p.calls-value/versions",
+        "/contexts/%3A.%3A/config/p.media-value",
+        "/contexts/:.:/subjects/:.:p.calls-value/versions/latest/",
+    ],
+)
+def test_a_path_in_another_form(client: TestClient, path: str) -> None:
+    """A slash at the end, or the default context before the path, changes nothing."""
+    plain = unquote(path).rstrip("/").removeprefix("/contexts/:.:")
+    expected = client.get(plain).json()
+    answer = client.get(path, follow_redirects=False)
+    assert (200, expected) == (answer.status_code, answer.json())
+
+
+def test_the_latest_version_may_be_asked_for_by_its_metadata(client: TestClient) -> None:
+    """No schema has metadata, so only a request without any finds one."""
+    latest = client.get(f"{CALL}/versions/latest").json()
+    assert latest == client.get(f"{CALL}/metadata?deleted=true").json()
+
+
 def test_the_greatest_id_is_given_on_request(client: TestClient) -> None:
     """`fetchMaxId` adds the greatest id, as clients that check ids want it."""
     answer = client.get(f"/schemas/ids/{SCHEMA_IDS['Tick']}?fetchMaxId=true").json()
@@ -110,6 +136,9 @@ def test_the_greatest_id_is_given_on_request(client: TestClient) -> None:
         ("/mode/none", 404, 40409),
         ("/elsewhere", 404, 404),
         ("/subjects/p.calls-value", 405, 405),
+        ("/subjects/p.calls-value/metadata?key=owner&value=me", 404, 40403),
+        ("/subjects/none/metadata", 404, 40401),
+        ("/contexts/:.x:/subjects", 404, 404),
     ],
 )
 def test_what_is_not_there(client: TestClient, path: str, status: int, code: int) -> None:

@@ -122,6 +122,20 @@ def test_every_record_is_written_with_its_union(
     assert plain == AvroDeserializer(client)(written, context)
 
 
+def test_a_version_is_found_by_its_metadata(client: SchemaRegistryClient) -> None:
+    """`use.latest.with.metadata` without metadata takes the latest version. No version has any, and
+    the client gets the registry's code for that."""
+    written = _written("Call")
+    context = SerializationContext("p.calls", MessageField.VALUE)
+    conf = {"auto.register.schemas": False, "use.latest.with.metadata": {}}
+    reader = AvroDeserializer(client, conf={"use.latest.with.metadata": {}})
+    serializer = AvroSerializer(client, schema_text("Call"), conf=conf)
+    assert written == serializer(reader(written, context), context)
+    with pytest.raises(SchemaRegistryError) as raised:
+        client.get_latest_with_metadata("p.calls-value", {"owner": "me"})
+    assert (404, 40403) == (raised.value.http_status_code, raised.value.error_code)
+
+
 @pytest.mark.parametrize(("topic", "name"), RECORDS)
 def test_a_deserializer_may_read_into_the_latest_version(
     client: SchemaRegistryClient, topic: Topic, name: str

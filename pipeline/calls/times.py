@@ -30,9 +30,7 @@ def millis(value: Any) -> int | None:
     without seconds; RFC 2822; epoch seconds or milliseconds as number or text. A time without zone
     is UTC.
     """
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
+    if isinstance(value, int | float):  # a bool is less than any time
         return _of_number(value)
     if not isinstance(value, str) or len(value) > _MAX_CHARACTERS:
         return None

@@ -38,6 +38,7 @@ class Target:
 _CALLS = "tests/pipeline/calls/"
 _STREAMS = "tests/pipeline/streams/"
 _RECORDINGS = "tests/pipeline/recordings/"
+_RECOVERY = "tests/pipeline/recovery/"
 _MEDIA = "tests/gateway/media/"
 
 NEIGHBOURS: Mapping[str, tuple[str, ...]] = {
@@ -51,11 +52,37 @@ NEIGHBOURS: Mapping[str, tuple[str, ...]] = {
         f"{_CALLS}test_event_sids.py",
         f"{_CALLS}test_status_callbacks.py",
     ),
+    "pipeline/calls/events.py": (
+        f"{_CALLS}test_claims.py",
+        f"{_CALLS}test_event_sids.py",
+        f"{_CALLS}test_status_callbacks.py",
+        f"{_CALLS}test_view.py",
+    ),
+    "pipeline/calls/lifetime.py": (
+        f"{_CALLS}test_late_events.py",
+        f"{_CALLS}test_added.py",
+        f"{_CALLS}test_contested.py",
+    ),
     "pipeline/calls/view.py": (f"{_CALLS}test_sessions.py", f"{_CALLS}test_claims.py"),
     "pipeline/calls/legs.py": (f"{_CALLS}test_legs_of_workers.py",),
     "pipeline/streams/reconcile.py": (f"{_STREAMS}test_stops.py",),
-    "pipeline/streams/manager.py": (f"{_STREAMS}test_reconcile.py",),
-    "pipeline/recordings/partition.py": (f"{_RECORDINGS}test_endings.py",),
+    "pipeline/streams/manager.py": (
+        f"{_STREAMS}test_reconcile.py",
+        f"{_STREAMS}test_conference_search.py",
+    ),
+    "pipeline/streams/conference_search.py": (f"{_STREAMS}test_gone_legs.py",),
+    "pipeline/streams/verification.py": (
+        f"{_STREAMS}test_moved_legs.py",
+        f"{_STREAMS}test_own_legs.py",
+    ),
+    "pipeline/contacts/causes.py": ("tests/pipeline/contacts/test_reasons.py",),
+    "pipeline/recordings/partition.py": (
+        f"{_RECORDINGS}test_endings.py",
+        f"{_RECORDINGS}test_late_audio.py",
+        f"{_RECORDINGS}test_dropped.py",
+    ),
+    "pipeline/recovery/jobs.py": (f"{_RECOVERY}test_late_contacts.py",),
+    "pipeline/recovery/wanted.py": (f"{_RECOVERY}test_late_contacts.py",),
     "gateway/media/protocol.py": (f"{_MEDIA}test_silence.py",),
     "gateway/media/batching.py": (f"{_MEDIA}test_batches.py",),
 }

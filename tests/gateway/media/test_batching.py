@@ -169,3 +169,13 @@ def test_a_frame_that_cannot_be_used_is_counted_and_breaks_its_track():
     noted = (SequenceBreak(160, "undecodable"),)
     assert {"inbound": noted, "outbound": noted} == _breaks(batcher)
     assert (2, 4, 1) == (batcher.batches + 1, batcher.frames, batcher.invalid)
+
+
+def test_a_frame_without_a_number_uses_up_one_number():
+    """The next number is no gap, so a hole before its frame is no break; one after that is."""
+    for number, breaks in ((4, ()), (5, (SequenceBreak(180, "not-received"),))):
+        batcher = Batcher(WHO, sequence=1)
+        batcher.add(Frame("inbound", 100, bytes(160)), 2, T0)
+        batcher.add(Frame("inbound", 120, bytes(160)), None, T0)
+        batcher.add(Frame("inbound", 180, bytes(160)), number, T0)
+        assert {"inbound": breaks} == _breaks(batcher)

@@ -158,7 +158,8 @@ def test_the_oldest_item_is_the_first_wherever_it_is() -> None:
 
 
 def test_items_that_an_earlier_process_left_are_as_old_as_this_one() -> None:
-    """Their times are not known until they are read."""
+    """Their times are not known until they are read; without a time they count as the oldest."""
+    assert 0.0 == SendQueue(Room(100), paged_last=2).oldest()
     queue = SendQueue(Room(100), paged_last=2, now=40.0)
     assert (40.0, True, True) == (queue.oldest(), queue.has_paged, bool(queue))
     queue.came_back([Item(1, "t", None, b"a", None, 30.0)])

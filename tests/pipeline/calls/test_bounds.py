@@ -14,7 +14,7 @@ from pipeline.calls.events import Silent
 from pipeline.calls.merge import Folded, fold, merge
 from pipeline.calls.view import derived
 from schemas.codec import encode
-from schemas.records import Call, CtiEvent
+from schemas.records import Call, CtiEvent, Fact, Reservation
 from tests.examples import examples
 from tests.pipeline.calls.histories import inbound, leg_sid, reservation_sid, stream_sid
 
@@ -178,3 +178,15 @@ def test_transfers_and_media_streams_are_bounded_too() -> None:
         stream.stream_sid for stream in call.media_streams
     ]
     assert _bare(call) == _bare(backwards)
+
+
+def test_an_offer_that_ended_in_every_way_is_bounded_like_the_others() -> None:
+    """Contradicting events give one reservation all ends of an offer; the latest of them stays."""
+    odd = Reservation("WR1", {"team": Fact("blue", 1, 1, "e")}, {
+        "created": 1, "rejected": 2, "timeout": 3, "rescinded": 4, "failed": 5,
+    })  # fmt: skip
+    other = Reservation("WR2", {}, {"created": 10})
+    with _at_most(1):
+        kept = bounds.bounded_reservations((), (odd, other), known_more=False, more=False)
+    unstamped = Reservation("WR1", {"team": Fact("blue", 0, 0, "")}, {"failed": 5})
+    assert ((unstamped, other), True) == kept

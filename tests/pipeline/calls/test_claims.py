@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.calls.claims import contradictions, new_contradictions, put_claim
+from pipeline.calls.claims import Contradiction, contradictions, new_contradictions, put_claim
 from pipeline.calls.view import view
 from pipeline.policy.decide import decide
 from pipeline.policy.monitored_list import PolicyHistory
@@ -23,6 +23,7 @@ from tests.pipeline.calls.histories import (
     inbound,
     leg_sid,
     outbound,
+    reservation_sid,
     worker_attributes,
     worker_sid,
 )
@@ -283,3 +284,21 @@ def replaced_versions(events: list[CtiEvent], version: Any) -> list[CtiEvent]:
         body["data"]["payload"] |= {"task_version": version, "reservation_version": version}
         found.append(replace(event, body=json.dumps(body)))
     return found
+
+
+def test_a_contradiction_in_a_workers_attributes_names_the_reservation() -> None:
+    """Reservations without one add nothing."""
+    changed = json.dumps(worker_attributes("ann", team_name="red"))
+    story = on_a_call().reservation("created", 3_000, "bob")
+    story.reservation("wrapup", 90_000, "ann", worker_attributes=changed)
+
+    expected = Contradiction(reservation_sid("ann"), "team", "red", "blue", T0 + 90_000)
+    assert contradictions(folded(story.events)) == (expected,)
+
+
+def test_only_a_value_or_an_earlier_statement_changes_a_claim() -> None:
+    """A later statement of a known value is no change, so the merge keeps the same object."""
+    facts: dict[str, Fact] = {}
+    steps = [("inbound", 5), ("inbound", 6), ("outbound", 7), ("outbound", 8), ("inbound", 4)]
+    changed = [put_claim(facts, "direction", Fact(value, 0, at, "e")) for value, at in steps]
+    assert changed == [True, False, True, False, True]

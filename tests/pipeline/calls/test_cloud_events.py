@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.calls.cloud_events import Readable, Swallowed, UnreadableEvent, elements
+from pipeline.calls.cloud_events import (
+    Readable,
+    Swallowed,
+    UnreadableEvent,
+    elements,
+    known_type,
+)
 
 TASK = "WT" + "0123456789abcdef" * 2
 CALL = "CA" + "0123456789ABCDEF" * 2
@@ -144,3 +150,21 @@ def test_nothing_ever_fails(data: bytes) -> None:
     """Whatever the bytes, each element is one of the three."""
     for element in elements(data):
         assert isinstance(element, Readable | Swallowed | UnreadableEvent)
+
+
+@pytest.mark.parametrize(
+    ("stated", "name"),
+    [
+        ("task.created", "task.created"),
+        ("reservation.accepted", "reservation.accepted"),
+        ("task.painted", None),
+        (None, None),
+    ],
+)
+def test_the_payload_may_state_the_type_of_an_event_of_taskrouter(
+    stated: str | None, name: str | None
+) -> None:
+    """It is used if the event's own type is not known, and the stated one is."""
+    data = {"payload": {"eventtype": stated}}
+    assert name == known_type("com.twilio.taskrouter.odd", data)
+    assert "task.updated" == known_type("com.twilio.taskrouter.task.updated", data)

@@ -188,3 +188,14 @@ def test_tasks_that_are_kept_are_informed_at_once_and_once(aliases: list[CallAli
     for alias in aliases:
         if alias.task_sid in kept:
             assert informed.take(alias) == 0
+
+
+def test_each_sign_of_a_conference_counts_one() -> None:
+    """Its SID in the attributes, its start, and each leg that joined it."""
+    story = outbound()
+    story.attributes["conference"] = {"sid": "CF" + "1" * 32}
+    call = folded(story.task("updated", 1_000).events)
+    assert conference_signs(call) == 1
+    assert conference_signs(replace(call, milestones={"conference-start": T0})) == 2
+    call = folded(story.participant("join", 2_000, CUSTOMER_LEG).events)
+    assert conference_signs(replace(call, milestones={"conference-start": T0})) == 3

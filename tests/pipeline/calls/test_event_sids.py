@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.calls.cloud_events import Readable, UnreadableEvent, elements
+from pipeline.calls.event_sids import invalid_in_parameters
 from pipeline.calls.events import Silent, delta
 from pipeline.calls.merge import Folded, fold
 from pipeline.kinesis.messages import KinesisRecord, SizeLimits, messages_of
@@ -131,6 +132,15 @@ def test_the_bridge_learns_what_to_count() -> None:
     found = messages_of(place, record, SizeLimits(), 1)
 
     assert [(SidKind.CALL,), (SidKind.TASK,)] == [message.invalid_sids for message in found]
+
+
+def test_invalid_sids_in_a_callback_are_reported() -> None:
+    """Each by its kind; valid and absent ones are not."""
+    parameters = {"CallSid": "x", "ConferenceSid": "y", "StreamSid": "z"}
+    found = [
+        sorted(invalid_in_parameters(each)) for each in ({}, {"CallSid": CUSTOMER_LEG}, parameters)
+    ]
+    assert [[], [], sorted([SidKind.CALL, SidKind.CONFERENCE, SidKind.MEDIA_STREAM])] == found
 
 
 def invalid_in(attributes: dict[str, Any]) -> tuple[SidKind, ...]:

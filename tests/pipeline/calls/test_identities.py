@@ -163,3 +163,28 @@ def test_conflicts_are_counted() -> None:
     two = (WorkerIdentity("email", "b@x.y", 0, 0), WorkerIdentity("email", "a@x.y", 1, 1))
     workers.put(Worker("WK2", two, 1))
     assert (workers.renamed, workers.shared_emails) == (1, 1)
+
+
+def test_conflicts_that_are_over_are_no_longer_counted() -> None:
+    """The same version again changes no count; one without the second address takes it back."""
+    workers = Workers()
+    first, second = WorkerIdentity("email", "a@x.y", 0, 0), WorkerIdentity("email", "b@x.y", 1, 1)
+    counts = []
+    workers.put(Worker("WK1", (first,), 0))
+    for identities in ((first, second), (first, second), (second,), (first, second)):
+        workers.put(Worker("WK2", identities, 0))
+        counts.append((workers.renamed, workers.shared_emails))
+    assert counts == [(1, 1), (1, 1), (0, 0), (1, 1)]
+
+
+def test_a_worker_is_called_at_the_ends_of_the_names_that_count_by_then() -> None:
+    """The latest record of the worker replaces the ends of the one before it."""
+    workers = Workers()
+    contact = WorkerIdentity("contact", "+15550100", 0, 0)
+    workers.put(Worker("WK1", (contact,), 0))
+    workers.put(Worker("WK1", (contact, WorkerIdentity("name", "ann", 5_000, 5_000)), 0))
+    early = {"client:+15550100", "tel:15550100"}
+    assert [workers.ends_at("WK1", at) for at in (-1, 4_999, 5_000)] == [
+        frozenset(), early, early | {"client:ann"},
+    ]  # fmt: skip
+    assert workers.ends_at("WK2", 5_000) == workers.ends_at(None, 5_000) == frozenset()

@@ -6,13 +6,22 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.calls.lifetime import Aged, Applied, Kept, aged, apply_event, remaining, wakes_at
+from pipeline.calls.lifetime import (
+    Aged,
+    Applied,
+    Kept,
+    aged,
+    apply_event,
+    apply_fetched,
+    remaining,
+    wakes_at,
+)
 from pipeline.calls.merge import SWEEP
 from pipeline.calls.view import view
 from pipeline.policy.decide import decide, published
 from pipeline.policy.monitored_list import PolicyHistory
 from schemas.codec import decode, encode
-from schemas.records import Call, CtiEvent, ForgottenCall
+from schemas.records import Call, CtiEvent, ForgottenCall, LegFetched
 from schemas.states import CallState
 from tests.examples import examples
 from tests.pipeline.calls.histories import (
@@ -213,3 +222,21 @@ def test_every_call_in_progress_is_over_after_its_sweep() -> None:
     [version] = aged(call, T0 + LONGEST_MS).versions
 
     assert CallState.ENDED == version.state
+
+
+def test_twilios_answer_about_a_leg_is_one_new_version() -> None:
+    """The same answer again changes nothing, so nothing is published."""
+    call = call_after(running().events)
+    answer = LegFetched(CUSTOMER_LEG, TASK, "+15550100", None, "inbound", None, None, T0 + 9_000)
+
+    first = apply_fetched(call, answer, T0 + 9_000)
+    assert first.news is not None
+    [leg] = first.news.legs
+    assert first.state == first.news
+    assert ("+15550100", call.revision + 1) == (leg.facts["from"].value, first.news.revision)
+    assert Applied(first.state) == apply_fetched(first.state, answer, T0 + 9_000)
+
+
+def test_an_event_of_an_unknown_call_finds_no_state() -> None:
+    """Nothing is forgotten first."""
+    assert Aged(None) == remaining(None, T0)

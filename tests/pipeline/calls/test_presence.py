@@ -117,3 +117,11 @@ def test_only_accepted_reservations_with_a_known_leg_have_a_presence():
     assert {} == presences([offered, accepted], [(leg(joined=5), owned)])
     assert {} == presences([accepted], [(leg(ringing=5), frozenset({"WR2"}))])
     assert {} == presences([accepted], [(leg(joined=5), frozenset())])
+
+
+def test_a_leg_without_a_reservation_does_not_hide_the_next_one():
+    """The legs after it have their presence."""
+    ours = reservation("WR1", created=0, accepted=1)
+    stray, own = leg(ringing=5), leg(joined=7)
+    owned = [(stray, frozenset()), (own, frozenset({"WR1"}))]
+    assert {"WR1": Presence(None)} == presences([ours], owned)

@@ -204,3 +204,29 @@ def test_earlier_of_exact_and_whole_seconds() -> None:
     assert 1_200 == earlier(1_700, 1_200)
     assert 5 == earlier(None, 5)
     assert 5 == earlier(5, None)
+
+
+def test_an_absence_begins_no_earlier_than_the_acceptance() -> None:
+    """A leg may leave in the second of the acceptance; the session had not begun before."""
+    story = inbound().reservation("created", 1_000, "ann").reservation("accepted", 10_500, "ann")
+    for step, at, leg in [
+        ("join", 5_000, "first"),
+        ("leave", 10_000, "first"),
+        ("join", 20_000, "again"),
+    ]:
+        story.participant(step, at, leg_sid(leg), ParticipantLabel=worker_sid("ann"))
+    [session] = seen(story).sessions
+    assert ((T0 + 10_500, T0 + 20_000),) == session.absences
+
+
+def test_a_session_is_pending_until_it_is_accepted_or_over() -> None:
+    """And open from the acceptance to the end."""
+    story = inbound().reservation("created", 1_000, "ann")
+    found = []
+    for step in ("accepted", "wrapup"):
+        found += seen(story).sessions
+        story.reservation(step, 5_000, "ann")
+    missed = inbound().reservation("created", 1_000, "ann").reservation("timeout", 9_000, "ann")
+    found += [*seen(story).sessions, *seen(missed).sessions]
+    assert [True, False, False, False] == [session.is_pending for session in found]
+    assert [False, True, False, False] == [session.is_open for session in found]

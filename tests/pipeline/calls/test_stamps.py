@@ -37,3 +37,8 @@ def test_an_event_without_a_version_only_adds(
     assert LATEST not in FIRST_HOLDS
     facts = STAMP.facts(version, {FIRST: "a", LATEST: "b"}, is_first=is_first)
     assert (of_first, of_latest) == (facts[FIRST].version, facts[LATEST].version)
+
+
+def test_an_event_is_not_its_objects_first_unless_that_is_stated() -> None:
+    """So most events without a version come last."""
+    assert MAX_VERSION == STAMP.facts(None, {FIRST: "a"})[FIRST].version

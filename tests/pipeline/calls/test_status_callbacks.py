@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from pipeline.calls.events import Silent, delta
 from tests.pipeline.calls.histories import (
     CUSTOMER_LEG,
@@ -69,3 +71,50 @@ def test_a_participant_with_its_ends_is_identified_by_them() -> None:
     assert {"from": "+15550001", "to": "+1555", "call_direction": "inbound"} == {
         name: leg.facts[name].value for name in ("from", "to", "call_direction")
     }
+
+
+@pytest.mark.parametrize(
+    ("step", "status", "milestones"),
+    [
+        ("ringing", "ringing", {}),
+        ("answered", "", {"answered": T0 + 5_000}),
+        ("ringing", "in-progress", {"answered": T0 + 5_000}),
+        ("answered", "Completed", {"completed": T0 + 5_000}),
+        ("completed", "", {"completed": T0 + 5_000}),
+    ],
+)
+def test_step_or_status_shows_that_a_call_was_answered_or_is_over(
+    step: str, status: str, milestones: dict[str, int]
+) -> None:
+    """Either of them is enough; a status that ends the call outranks the step."""
+    events = Story().call_status(step, 5_000, leg_sid("x"), CallStatus=status).events
+    [leg] = folded(events).legs
+    assert milestones == leg.milestones
+    assert (status.lower() or step) == leg.facts["call_status"].value
+
+
+@pytest.mark.parametrize(
+    ("step", "flags", "facts"),
+    [
+        ("join", {}, {"presence": "joined"}),
+        (
+            "join",
+            {"Hold": "true", "Muted": "True"},
+            {"presence": "joined", "hold": "true", "joined_muted": "true"},
+        ),
+        (
+            "join",
+            {"Hold": "false", "Muted": "false"},
+            {"presence": "joined", "joined_muted": "false"},
+        ),
+        ("unhold", {"Hold": "true", "Muted": "true"}, {"hold": "false"}),
+        ("mute", {"Muted": "false"}, {"muted": "true"}),
+        ("leave", {"Hold": "true"}, {"presence": "left"}),
+    ],
+)
+def test_a_participants_flags_count_only_when_it_joins(
+    step: str, flags: dict[str, str], facts: dict[str, str]
+) -> None:
+    """Later callbacks state hold and mute by their step."""
+    [leg] = folded(Story().participant(step, 5_000, leg_sid("x"), **flags).events).legs
+    assert facts == {name: fact.value for name, fact in leg.facts.items()}

@@ -220,3 +220,11 @@ def test_junk_attributes_take_nothing_away() -> None:
     call = seen(story)
     assert ("inbound", CUSTOMER) == (call.direction, call.customer)
     assert "ann@example.com" == call.sessions[0].extension
+
+
+def test_a_worker_requested_within_the_second_of_a_conferences_end_does_not_continue_it() -> None:
+    """The callback of the end has whole seconds, so the request may have come before it."""
+    ended = talking().conference_end(10_000).reservation("created", 10_700, "bob")
+    assert T0 + 10_000 == seen(ended).definitive_end
+    continued = talking().conference_end(10_000).reservation("created", 11_001, "bob")
+    assert None is seen(continued).definitive_end

@@ -7,6 +7,7 @@ from tests.pipeline.contacts.contacts import EVE, WANTED, of
 from tests.pipeline.contacts.records import (
     NOON,
     call,
+    changed,
     completed,
     decided,
     opened,
@@ -57,3 +58,21 @@ def test_events_that_come_after_the_call_are_required_all_the_same() -> None:
     found = of(WANTED, decided(500_000, "do-not-record"), now=NOON + 500_000)
     assert ("missing", 60_000) == (found.capture, found.required_ms)
     assert ["late-events"] == [gap.reason for gap in found.gaps]
+
+
+@pytest.mark.parametrize(
+    ("reports", "reason"),
+    [
+        ((), "never-reached-gateway"),
+        ((opened(1, 2_300),), "unknown"),
+        ((started(1, 62_000),), "late-start"),
+        ((completed(1, 62_000, 62_000),), "unknown"),
+    ],
+)
+def test_a_media_stream_never_reached_a_gateway_if_none_reported_it(
+    reports: tuple[Input, ...], reason: str
+) -> None:
+    """Nor a recorder, which reads what gateways publish."""
+    ended = changed(1, "stopped", 61_000, "MZ1")
+    found = of(WANTED, decided(2_000, "record"), *reports, ended)
+    assert [reason] == [gap.reason for gap in found.gaps]

@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.contacts.causes import NEVER_OPENED, cause_of, never_opened, with_cause
+from pipeline.streams.marks import NoLeg
+from pipeline.twilio.errors import BEFORE
 from schemas.records import GapCause
 from tests.pipeline.contacts.records import NOON, TASK, answered, changed
 
@@ -56,3 +59,12 @@ def test_the_order_of_the_causes_does_not_matter(causes: list[GapCause], random:
     assert one == other
     expected = sorted(set(wide), key=lambda c: (c.at, c.reason))[-MAX_CAUSES:]
     assert expected == list(one)
+
+
+@pytest.mark.parametrize("no_leg", list(NoLeg))
+def test_a_start_without_a_leg_is_no_failure_of_twilios(no_leg: NoLeg) -> None:
+    """Twilio answered each request. With a code of Twilio's, the code is the reason."""
+    for outcome in ("expired", "failed", "superseded"):
+        assert GapCause(NOON, "no-leg") == cause_of(answered(outcome, detail=no_leg.value))
+    assert GapCause(NOON, "no-leg") == cause_of(answered("done", detail=BEFORE + no_leg.value))
+    assert GapCause(NOON, "twilio-refused") == cause_of(answered("failed", 21220, no_leg.value))

@@ -111,3 +111,13 @@ def test_the_recording_of_another_calls_leg_is_withheld_and_covers_nothing() -> 
         withheld = of(*order)
         assert ["leg-contradicted"] == [r.withheld_because for r in withheld.recordings]
         assert ("missing", 0) == (withheld.capture, withheld.captured_ms)
+
+
+def test_an_incomplete_recording_has_counted_nothing_yet() -> None:
+    """A complete one has the recorder's counts."""
+    records = (started(1, 2_300), completed(2, 2_300, 62_000, received=6, lost=1, duplicate=2))
+    found = of(WANTED, *records).recordings
+    assert [("recording", None, 0, 0, 0, 0), ("complete", 59_700, 6, 1, 2, 3)] == [
+        (r.state, r.duration_ms, r.received, r.lost, r.duplicate, r.invalid) for r in found
+    ]
+    assert [(None, None), ("2.wav", "2.json")] == [(r.audio, r.manifest) for r in found]

@@ -252,3 +252,20 @@ def test_a_name_that_counts_later_makes_the_rest_of_the_call_required() -> None:
         known.workers.put(Worker("WK1", (name,), NOON))
         spans = required(version, view(version), known, None, NOON + 90_000)
         assert spans == (((NOON + 21_000, NOON + 40_000),) if at == 21_000 else ())
+
+
+def test_required_time_ends_with_the_monitored_agent_if_another_worker_stays() -> None:
+    """The unmonitored worker keeps no recording."""
+    assert [(2_000, 30_000)] == spans(call(ANN, EVE, completed=71_000))
+
+
+def test_a_lost_leg_during_a_transfer_is_required_for_a_second() -> None:
+    """As if the agent had left; the agent comes back later."""
+    on = reservation(1, "ann", created=1_000, accepted=2_000)
+    worker = {"label": Fact(ANN.sid, 0, 0, "e")}
+    left = {**worker, "presence": Fact("left", 0, NOON + 10_000, "e")}
+    first = Leg("CA" + "1" * 32, left, {"joined": NOON + 2_000})
+    second = Leg("CA" + "2" * 32, worker, {"joined": NOON + 40_000})
+    begun = Transfer("TT1", {}, {"initiated": NOON + 9_900})
+    made = replace(call(on), legs=(first, second), transfers=(begun,))
+    assert [(2_000, 11_000), (40_000, 100_000)] == spans(made)

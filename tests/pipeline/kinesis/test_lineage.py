@@ -99,3 +99,8 @@ def test_a_shard_that_comes_back_counts_anew() -> None:
     assert {} == absent
     due, _ = forgettable(checkpoints, set(), absent, now + HOUR)
     assert frozenset() == due
+
+
+def test_a_shard_is_open_and_without_parents_unless_stated_otherwise() -> None:
+    """As the shards of a stream that was never split or merged."""
+    assert Shard("shard-0", parents=(), closed=False) == Shard("shard-0")

@@ -157,3 +157,12 @@ def test_aggregated_records_say_so() -> None:
     letter = decode(message.value)
     assert "aggregated" == letter.reason
     assert "AggregationEnabled" in letter.detail
+
+
+def test_a_portion_is_filled_up_to_its_limit() -> None:
+    """The message that does not fit begins the next one."""
+    records = numbered([event(n, "a") for n in range(4)])
+    size = len(messages_of(PLACE, records[0], SizeLimits(), NOW)[0].value)
+    for limit, filled in ((2 * size, [2, 2]), (2 * size - 1, [1, 1, 1, 1])):
+        cut = portions(PLACE, records, SizeLimits(portion_bytes=limit), NOW)
+        assert filled == [len(portion.messages) for portion in cut]

@@ -79,3 +79,10 @@ def test_looking_an_entry_up_does_not_depend_on_the_lists_length() -> None:
     for _ in range(100):
         assert is_monitored(policy, "a7@x.y", None, None)
     assert 1_000 == compared
+
+
+def test_the_losses_at_the_limits() -> None:
+    """Three entries may lose two, four may lose two, five may lose two."""
+    losses = [(had, lost) for had in range(1, 6) for lost in range(1, had + 1)]
+    shrunk = {(had, lost) for had, lost in losses if shrinks(ADDRESSES[:had], ADDRESSES[lost:had])}
+    assert {(1, 1), (2, 2), (3, 3), (4, 3), (4, 4), (5, 3), (5, 4), (5, 5)} == shrunk

@@ -89,3 +89,9 @@ def test_the_base_is_the_last_list_that_was_taken_as_its_file_had_it() -> None:
     assert (1, ("a",)) == (history.base.version, history.base.entries)
     history.add(_version(3, "b", at=20))
     assert 3 == history.base.version
+
+
+def test_a_part_is_filled_up_to_its_limit() -> None:
+    """A new part begins with the entry that does not fit; an entry that is too large is alone."""
+    whole = _version(7, "aa", "bb", "cc", "ddddddd", "e")
+    assert [("aa", "bb"), ("cc",), ("ddddddd",), ("e",)] == [p.entries for p in parts_of(whole, 4)]

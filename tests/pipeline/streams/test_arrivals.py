@@ -154,3 +154,22 @@ def test_missing_are_those_that_nothing_followed(
                 assert len(shown) == (0 if found is None else found.count)
                 assert counted >= len(shown)
     assert counted <= len(starts)
+
+
+def test_the_callers_clock_may_begin_at_zero() -> None:
+    """A media stream that was started then is missing like any other."""
+    for at in (0, 1):
+        seen = Arrivals()
+        seen.started(ONE, 1, at)
+        assert 1 == expired(seen, at + ARRIVAL_MS)
+        assert MissingSocket(1, ()) == seen.missing(at + ARRIVAL_MS)
+
+
+def test_one_that_was_started_when_another_arrived_is_not_reported() -> None:
+    """One that was started a millisecond later is."""
+    for later, missing in ((0, None), (1, MissingSocket(1, ()))):
+        seen = Arrivals()
+        seen.started(ONE, 1, T + later)
+        seen.opened(TWO, 1, T)
+        expired(seen, T + 20_000)
+        assert missing == seen.missing(T + 20_000)

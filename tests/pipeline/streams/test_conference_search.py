@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.streams.conference_search import ANSWER_MS
+from pipeline.streams import conference_search
+from pipeline.streams.conference_search import (
+    ANSWER_MS,
+    conference_gone,
+    has_no_conference,
+    leg_gone,
+    searched,
+)
+from pipeline.streams.reasons import NO_REASON
+from pipeline.streams.reconcile import Demand
+from pipeline.streams.state import new_stream, unknown_call
 from schemas.codec import decode, encode
 from schemas.records import (
     Call,
@@ -17,8 +27,9 @@ from schemas.records import (
     StartDuplicateStream,
     StopDuplicateStream,
 )
+from schemas.states import StreamState
 from tests.examples import examples
-from tests.pipeline.streams.calls import call, later, listed
+from tests.pipeline.streams.calls import TASK, call, later, listed
 from tests.pipeline.streams.searching import ACTIVE, CALLBACK, Search, T, answer, changed
 
 EARLY_MS = 20_000
@@ -182,3 +193,34 @@ def test_twilio_is_never_asked_too_often(actions: list[tuple[int, str]]) -> None
     bound = 1 + (search.now - T) // LONG_PAUSE_MS + 4 * min(signs, MAX_RESTARTS)
     assert len(late) <= bound
     assert not search.of(StartDuplicateStream)
+
+
+def test_there_is_no_conference_after_an_answer_that_lists_none() -> None:
+    """Not before the first answer, and not once one is listed."""
+    state = unknown_call(TASK)
+    found = []
+    asked, [question] = searched(state, Demand(True, NO_REASON, 1), 0, T)
+    for outcome in ("unknown", "no-conference", "listed"):
+        heard = conference_search.found(asked, listed(question, T, outcome), T)
+        found.append(has_no_conference(heard))
+    again, [question] = searched(
+        conference_gone(state, T), Demand(True, NO_REASON, 1), 0, T + 9_000
+    )
+    heard = conference_search.found(again, listed(question, T + 9_000), T + 9_000)
+    assert [False, False, False, True, False] == [
+        has_no_conference(state), has_no_conference(asked), *found,
+    ]  # fmt: skip
+    assert (True, False) == (has_no_conference(again), has_no_conference(heard))
+    running = new_stream(1, StreamState.RUNNING, NO_REASON, T)
+    assert not has_no_conference(replace(again, media_streams=(running,)))
+
+
+@pytest.mark.parametrize(("signs", "pause_ms"), [(0, LONG_PAUSE_MS), (1, 2_500)])
+def test_a_sign_shortens_the_pauses_after_a_named_leg_is_gone(signs: int, pause_ms: int) -> None:
+    """Without any sign of a call the conference is searched for once in 30 s."""
+    state = leg_gone(unknown_call(TASK), "CAgone", T)
+    demand = Demand(True, NO_REASON, 1)
+    asked, [question] = searched(state, demand, signs, T)
+    heard = conference_search.found(asked, listed(question, T, "no-conference"), T)
+    assert () == searched(heard, demand, signs, T + pause_ms - 1)[1]
+    assert 1 == len(searched(heard, demand, signs, T + pause_ms)[1])

@@ -173,3 +173,16 @@ def test_a_start_that_was_answered_before_an_outage_is_not_given_up_after_it() -
     world.behave(10)
 
     assert 1 == len(world.issued)
+
+
+def test_the_next_stream_waits_a_second_after_twilio_stopped_one() -> None:
+    """Most likely the call is over, and its event is on the way."""
+    world = wanted_call(seconds=20)
+    world.close(next(iter(world.sockets)), "stop")
+    world.hear_all()
+    issued = []
+    for ms in (999, 1):
+        world.tick(ms)
+        issued.append([command.generation for command in world.issued])
+
+    assert [[1], [1, 2]] == issued

@@ -1,11 +1,16 @@
 """The stream manager against the world, one misfortune at a time."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
+from pipeline.streams.reasons import Reason
+from pipeline.streams.reconcile import Demand, reconcile
+from pipeline.streams.state import new_stream, unknown_call
 from schemas.records import StartDuplicateStream, StopDuplicateStream
-from tests.pipeline.streams.calls import CUSTOMER_LEG
+from schemas.states import StreamPhase, StreamState
+from tests.pipeline.streams.calls import CUSTOMER_LEG, TASK
 from tests.pipeline.streams.reconciled import attempt_of, unwanted_call, wanted_call
 from tests.pipeline.streams.surroundings import Deed
 from tests.pipeline.streams.world import World
@@ -229,3 +234,66 @@ def test_hearing_everything_again_changes_nothing() -> None:
         world.handle(at, record)
 
     assert (state, issued, changes) == (world.state, world.issued, world.changes)
+
+
+def test_a_running_stream_keeps_the_reason_that_started_it() -> None:
+    """The decision may get another reason meanwhile; one without a reason gets the present one."""
+    running = replace(
+        new_stream(1, StreamState.RUNNING, Reason("started: first", "first"), 0),
+        call_sid=CUSTOMER_LEG,
+    )
+    found = replace(running, generation=0, reason="", reason_code="")
+    state = replace(unknown_call(TASK), desired=True, media_streams=(running, found))
+    demand = Demand(True, Reason("started: second", "second"), 1, call_sid=CUSTOMER_LEG)
+
+    after, commands = reconcile(state, demand, 1_000)
+
+    assert (running, replace(found, reason="started: second", reason_code="second")) == (
+        after.media_streams
+    )
+    assert () == commands
+
+
+def test_a_stream_that_twilio_has_started_is_not_asked_for_on_another_leg() -> None:
+    """Neither before it reaches a gateway nor afterwards."""
+    reason = Reason("started: first", "first")
+    running = replace(new_stream(1, StreamState.RUNNING, reason, 0), call_sid=CUSTOMER_LEG)
+    answered = replace(
+        running, state=StreamState.STARTING, phase=StreamPhase.ANSWERED, due_at=9_000
+    )
+    for media_stream in (running, answered):
+        state = replace(unknown_call(TASK), desired=True, media_streams=(media_stream,))
+        demand = Demand(True, reason, 1, call_sid="CAother")
+        assert (state, ()) == reconcile(state, demand, 1_000)
+
+
+def test_only_a_repeated_attempt_on_a_leg_that_was_streamed_expires_early() -> None:
+    """A ringing leg has half a minute each time; so has the first start after a lost stream."""
+    ringing = wanted_call(direction="outbound")
+    ringing.now += START_EXPIRY_MS
+    ringing.carry_out(Deed(done=False, outcome="expired", code=21220, attempts=30))
+    ringing.hear_all()
+    lost = wanted_call(seconds=20)
+    lost.close(next(iter(lost.sockets)), "dropped")
+    lost.hear_all()
+
+    lasting = [[c.expires_at - c.issued_at for c in world.issued] for world in (ringing, lost)]
+    assert [[START_EXPIRY_MS, START_EXPIRY_MS]] * 2 == lasting
+
+
+def test_the_second_attempt_on_a_leg_that_was_streamed_expires_early() -> None:
+    """The leg has most likely hung up."""
+    world = wanted_call(seconds=20)
+    world.hang_up()
+    world.behave(60)
+    of_second = [c for c in world.issued if c.generation == 2]
+    lasting = {attempt_of(c): c.expires_at - c.issued_at for c in of_second}
+    assert (START_EXPIRY_MS, PROBE_EXPIRY_MS) == (lasting[1], lasting[2])
+
+
+def test_a_demand_begins_a_media_stream_unless_it_states_otherwise() -> None:
+    """One that must not begin starts nothing."""
+    demand = Demand(True, Reason("started: first", "first"), 1, call_sid=CUSTOMER_LEG)
+    _, commands = reconcile(unknown_call(TASK), demand, 1_000)
+    _, none = reconcile(unknown_call(TASK), replace(demand, begins=False), 1_000)
+    assert ([1], ()) == ([command.generation for command in commands], none)

@@ -11,7 +11,7 @@ from pipeline.streams import manager
 from pipeline.streams.stale import is_stale
 from pipeline.streams.state import unknown_call
 from schemas.records import Call, FindConference, StartDuplicateStream
-from tests.pipeline.streams.calls import ANN, TASK, call, reservation
+from tests.pipeline.streams.calls import ANN, BOB, TASK, call, reservation
 from tests.pipeline.streams.world import HISTORY
 
 HOUR = 3_600_000
@@ -52,3 +52,11 @@ def test_a_call_that_was_streamed_goes_on() -> None:
     at = ACCEPTED + 9 * HOUR
     assert not is_stale(state, version, view(version), at)
     assert is_stale(unknown_call(TASK), version, view(version), at)
+
+
+def test_an_agent_who_has_left_does_not_make_a_call_recent() -> None:
+    """Only agents that are on the call count, however late one of the others accepted."""
+    gone = reservation(BOB, created=0, accepted=4 * HOUR, wrapup=4 * HOUR + 1_000)
+    made = call(reservation(ANN, created=0, accepted=ACCEPTED), gone)
+    version = replace(made, milestones={**made.milestones, ADDED: 5 * HOUR})
+    assert is_stale(unknown_call(TASK), version, view(version), 5 * HOUR)

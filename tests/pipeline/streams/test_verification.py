@@ -150,3 +150,12 @@ def test_a_leg_about_which_nothing_is_known_is_named_again() -> None:
         named = [record for record in step.outputs if isinstance(record, CallAlias)]
         is_named = attempt == 1
         assert named == [CallAlias(CUSTOMER_LEG, TASK, T, listed=False)] * is_named
+
+
+def test_an_answer_about_a_leg_that_was_not_asked_about_changes_nothing() -> None:
+    """Nor does one about a leg of which Twilio said already that it belongs to another call."""
+    asked = started().state
+    other = answer("verify", 1, 1, "contradicted", FOUND)
+    assert on_record(TASK, asked, other, HISTORY, T + 200).state is asked
+    ended = verified(asked, "contradicted", T + 200).state
+    assert verified(ended, "confirmed", T + 300).state is ended

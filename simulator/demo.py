@@ -22,7 +22,7 @@ from simulator.kinesis import KinesisSink
 from simulator.lock import InUse, held
 from simulator.media import Credentials, clock
 from simulator.people import MONITORED_LIST
-from simulator.pipeline_process import UP, PipelineDied, PipelineProcess, environment
+from simulator.pipeline_process import UP, PipelineDied, PipelineProcess, environment, ignored
 from simulator.player import Played, Player
 from simulator.recorded import RecordedConferences
 from simulator.result import ENV_FILE, RESULT_FILE, write_private, write_result
@@ -110,6 +110,8 @@ async def _run(
     simulation = Simulation.fresh(secrets.randbits(63), unlike)
     for name in sorted(unlike):
         terminal.print(f"Twilio {OTHERWISE[name]} ({name}).", markup=False, highlight=False)
+    if names := ignored():
+        terminal.print(f"Ignored by the demo: {', '.join(names)}.", markup=False, highlight=False)
     demo = Demo(terminal, simulation, state_dir, cases, exit_after)
     starts = Faults(too_many_requests=1, unavailable=1)
     world, credentials = simulation.world, simulation.credentials

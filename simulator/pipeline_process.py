@@ -20,9 +20,15 @@ TAIL_LINES = 15
 UP = (sys.executable, "-m", "cli.main", "up")
 PR_SET_PDEATHSIG = 1
 KEPT = frozenset(
-    f"FLEXCAPTURE_{name}" for name in ("PROCESSES", "CONSOLE_LISTEN", "CONSOLE_TOKEN", "LOG_LEVEL")
-)
+    f"FLEXCAPTURE_{name}"
+    for name in (
+        "PROCESSES", "CONSOLE_LISTEN", "CONSOLE_TOKEN", "LOG_LEVEL", "FILE_MODE",
+        "LAKE_FILE_SECONDS", "LAKE_FILE_BYTES",
+    )
+)  # fmt: skip
 """The settings that the demo's pipeline inherits. Others might refer to real systems."""
+LAKE_URL = "FLEXCAPTURE_LAKE_URL"
+"""Inherited if it is a directory of this machine."""
 
 
 class PipelineDied(RuntimeError):
@@ -112,7 +118,7 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name in KEPT or not name.startswith(("FLEXCAPTURE_", "AWS_"))
+        if _is_inherited(name, value) or not name.startswith(("FLEXCAPTURE_", "AWS_"))
     }
     own = {f"FLEXCAPTURE_{name}": value for name, value in settings.items()}
     loopback = ",".join(filter(None, (kept.get("NO_PROXY"), "127.0.0.1", "localhost")))
@@ -128,6 +134,19 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
             "PYTHONUNBUFFERED": "1",
         }
     )
+
+
+def ignored() -> list[str]:
+    """Return the settings of this process's environment that the demo ignores."""
+    return sorted(
+        name
+        for name, value in os.environ.items()
+        if name.startswith("FLEXCAPTURE_") and not _is_inherited(name, value)
+    )
+
+
+def _is_inherited(name: str, value: str) -> bool:
+    return name in KEPT or (name == LAKE_URL and value.startswith("file://"))
 
 
 def _end_with_parent() -> None:

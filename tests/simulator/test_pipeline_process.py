@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.pipeline_process import PipelineDied, PipelineProcess, environment
+from simulator.pipeline_process import PipelineDied, PipelineProcess, environment, ignored
 
 STUB = """
 import json, os, pathlib, signal, sys
@@ -60,3 +60,16 @@ def test_environment_is_the_demos_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "own" == made["FLEXCAPTURE_TWILIO_AUTH_TOKEN"]
     assert "tracker=2" == made["FLEXCAPTURE_PROCESSES"]
     assert "1" == made["FLEXCAPTURE_NO_ENV_FILE"]
+
+
+def test_ignored_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lake is inherited if it is a directory, and named if it is a bucket."""
+    for name in [name for name in os.environ if name.startswith("FLEXCAPTURE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS", "real:9092")
+    monkeypatch.setenv("FLEXCAPTURE_LAKE_URL", "file:///lake")
+    assert ["FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS"] == ignored()
+    assert "file:///lake" == environment({})["FLEXCAPTURE_LAKE_URL"]
+    monkeypatch.setenv("FLEXCAPTURE_LAKE_URL", "s3://real/lake")
+    assert "FLEXCAPTURE_LAKE_URL" in ignored()
+    assert "FLEXCAPTURE_LAKE_URL" not in environment({})

@@ -115,11 +115,19 @@ def _reason(
         inums = sorted({gap.covered_by for gap in contact.gaps})
         parts.append(f"covered by recording {', '.join(inums)}")
     if open_gaps and evidence.is_examined:
-        count = len(_fetchable(evidence))
-        parts.append(f"Twilio has {count} recordings of it" if count else "Twilio has no recording")
+        parts.append(_at_twilio(evidence))
     if evidence.added_events:
         parts.append("events were never delivered and were added from Twilio's lists")
     return "; ".join(parts)
+
+
+def _at_twilio(evidence: ReconciliationEvidence) -> str:
+    """Return which recordings Twilio has of the task."""
+    if count := len(_fetchable(evidence)):
+        return f"Twilio has {count} recordings of it"
+    if statuses := sorted({r.status for r in evidence.recordings}):
+        return f"Twilio has no recording that can be fetched ({', '.join(statuses)})"
+    return "Twilio has no recording"
 
 
 def _reservations(

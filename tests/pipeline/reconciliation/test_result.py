@@ -100,7 +100,10 @@ def test_a_loss_says_whether_twilio_has_a_recording() -> None:
     found = of_contact(deleted, made, 3)
     assert found is not None
     assert () == found.recording_sids
-    assert "Twilio has no recording" in found.reason
+    assert "Twilio has no recording that can be fetched (deleted)" in found.reason
+    found = of_contact(evidence(is_examined=True), made, 3)
+    assert found is not None
+    assert found.reason.endswith("Twilio has no recording")
 
 
 def test_a_task_that_makes_no_contact_has_a_result_too() -> None:

@@ -97,6 +97,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         five minutes after the start on it reports each partition with an unread record as an error.
         `watchdog` finds partitions that do not move."""
 
+    def assignment(self) -> Any:
+        """Return the assigned partitions; none before the consumer exists. Faust raises an error in
+        the moment between the start of its consumer and that of the thread's."""
+        return set() if self._consumer is None else super().assignment()
+
     def fetch_for(self, most_ms: int) -> None:
         """Set how long (ms) an empty fetch may take, from the next one on."""
         self._ensure_consumer()._fetcher._fetch_max_wait_ms = most_ms  # noqa: SLF001
@@ -108,7 +113,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     def position_and_end(self, tp: Any) -> tuple[int | None, int | None]:
         """See `Consumer.position_and_end`."""
-        subscription = self._ensure_consumer()._subscription.subscription  # noqa: SLF001
+        if self._consumer is None:
+            return None, None
+        subscription = self._consumer._subscription.subscription  # noqa: SLF001
         assignment = subscription and subscription.assignment
         if not assignment or tp not in assignment.tps:
             return None, None
@@ -117,5 +124,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     def has_leader(self, tp: Any) -> bool:
         """See `Consumer.has_leader`."""
-        cluster = self._ensure_consumer()._client.cluster  # noqa: SLF001
+        if self._consumer is None:
+            return False
+        cluster = self._consumer._client.cluster  # noqa: SLF001
         return cluster.leader_for_partition(tp) not in (None, -1)

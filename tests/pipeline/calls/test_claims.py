@@ -30,10 +30,8 @@ from tests.pipeline.calls.histories import (
 from tests.pipeline.calls.replay import folded
 
 MAX_CLAIMS = 10
-ANN_ONLY = RecordingPolicy(
-    1, 0, 0, ("!queue:legal", "ann@example.com", "team:blue"), record_inbound=True,
-    record_outbound=False,
-)  # fmt: skip
+ENTRIES = ("!queue:legal", "ann@example.com", "team:blue")
+ANN_ONLY = RecordingPolicy(1, 0, 0, ENTRIES, record_inbound=True, record_outbound=False)
 FOREIGN = leg_sid("foreign")
 OWN = leg_sid("ann")
 
@@ -192,13 +190,11 @@ def test_any_order_keeps_the_same_values(facts: list[Fact], data: st.DataObject)
     """The first value holds, the earliest others are kept, whatever the order and repetition."""
     repeated = data.draw(st.lists(st.sampled_from(facts or [None])))  # type: ignore[list-item]
     again = data.draw(st.permutations(facts)) + repeated
-    one: dict[str, Fact] = {}
-    two: dict[str, Fact] = {}
+    one, two = dict[str, Fact](), dict[str, Fact]()
     for fact in facts:
         put_claim(one, "direction", fact)
-    for fact in again:
-        if fact is not None:
-            put_claim(two, "direction", fact)
+    for fact in filter(None, again):
+        put_claim(two, "direction", fact)
 
     assert one == two
     assert len(one) <= MAX_CLAIMS

@@ -133,7 +133,6 @@ class Assessor:
         self._lists = in_force(
             played.stage.monitored.history,
             (one.record for one in records if isinstance(one.record, RecordingPolicy)),
-            # An addition just before a damage can be read only from the restored file.
             joined([*self._blocked, *played.stage.monitored.damages]),
             round(EFFECT_MS * options.patience),
         )

@@ -46,6 +46,16 @@ def test_a_partition_with_unread_records_is_no_error() -> None:
     thread.verify_event_path(301.0, PARTITION)
 
 
+def test_before_the_consumer_exists_nothing_is_assigned() -> None:
+    """Faust's consumer counts as started a moment before its thread has one. The checks that run
+    beside the agent must not end the role then."""
+    thread = object.__new__(ConsumerThread)
+    thread._consumer = None
+    assert set() == thread.assignment()
+    assert (None, None) == thread.position_and_end(PARTITION)
+    assert not thread.has_leader(PARTITION)
+
+
 @pytest.mark.parametrize("flow_active", [True, False])
 async def test_what_a_fetch_brings_too_late_is_given_back(
     monkeypatch: pytest.MonkeyPatch, flow_active: bool

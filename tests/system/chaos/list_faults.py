@@ -115,8 +115,8 @@ def in_force(
     bound_ms: int = EFFECT_MS,
 ) -> InForce:
     """Return when each real list was in force, by the versions that were published. None of these
-    may lack an entry that was in force before. `blocked`: when nothing could be published, or the file was damaged. An
-    addition just before a damage can be read only from the restored file."""
+    may lack an entry that was in force before. `blocked`: when nothing could be published, or the
+    file was damaged: an addition just before can be read only from the restored file."""
     found = InForce([], [])
     number = -1
     for policy in sorted(published, key=lambda policy: (policy.effective_at, policy.version)):

@@ -198,3 +198,16 @@ async def test_a_sink_that_cannot_be_tested_has_a_remedy() -> None:
         rest.administration.streams = _Untestable(rest.administration.streams.sids)
         with pytest.raises(SetupFailed, match=r"DG\w+, which is initialized.*teardown"):
             await _set_up(rest)
+
+
+class _ActiveUntestable(_ActiveAtOnce, _Untestable):
+    """Twilio makes sinks active, and refuses to test them."""
+
+
+async def test_an_active_sink_that_twilio_does_not_test_is_used() -> None:
+    """The output says that it was not tested."""
+    async with account() as rest:
+        rest.administration.streams = _ActiveUntestable(rest.administration.streams.sids)
+        lines = await _set_up(rest)
+        _is_right(rest.administration.streams)
+    assert ["created", "not tested", "created"] == [line.partition(":")[0] for line in lines]

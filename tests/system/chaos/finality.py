@@ -37,11 +37,20 @@ def counts(
 ) -> list[str]:
     """Return the mistakes in the counts of a recording. `certainly`, `possibly`: the periods in
     which nothing may be heard, by the decisions that were known in time, and by all decisions;
-    `may_lose`: a gateway was killed."""
+    `may_lose`: a gateway was killed.
+
+    A decision to record that was perhaps known in time is in the second list only, so a frame must
+    be withheld by both.
+    """
     frames = recording["frames"]
     ended = stream.ended_at or 0
     read = [at for at in stream.sent_at if stream.trouble is None or at < ended - DELAY_MS]
-    least = 0 if may_lose else sum(any(p.is_certain(at) for p in certainly) for at in read)
+    must_be = [
+        at
+        for at in read
+        if any(p.is_certain(at) for p in certainly) and any(p.is_certain(at) for p in possibly)
+    ]
+    least = 0 if may_lose else len(must_be)
     most = sum(any(p.is_possible(at) for p in possibly) for at in stream.sent_at)
     wrong = []
     if not least <= frames["withheld"] <= most:

@@ -4,7 +4,8 @@ import struct
 from array import array
 from dataclasses import replace
 
-from simulator.coded.withheld import WithheldPeriod
+from simulator.coded.withheld import WithheldPeriod, periods
+from simulator.events import iso
 from simulator.expected import TRACKS, SentFrame, expected_audio
 from simulator.world import MediaStream
 from tests.system.chaos.finality import Decided, audible, counts, from_log, known, open_sockets
@@ -43,6 +44,20 @@ def test_what_is_withheld_must_be_what_was_sent_after_the_stop() -> None:
     assert counts(ran, recording(0, 600), PERIODS, PERIODS, may_lose=False)
     assert counts(ran, recording(200, 300), PERIODS, PERIODS, may_lose=False)
     assert counts(ran, recording(200, 250), PERIODS, PERIODS, may_lose=True) == []
+
+
+def test_a_short_recording_after_a_late_decision_to_record_need_not_be_withheld() -> None:
+    """It was complete within a second of the decision, so it is not certain that the decision was
+    known. Without any decision to record, all of it must be withheld."""
+    decided = [Decided(0, "do-not-record", 0), Decided(10_500, "record", 19_500)]
+    ran = stream(1_000)
+    ran.sent_at = array("q", [at + 11_000 for at in ran.sent_at])
+    ran.began_at, ran.ended_at = 11_000, 12_000
+    certainly = known(decided, 20_000)
+    assert counts(ran, recording(0, 100), certainly, certainly, may_lose=False) == []
+    assert counts(ran, recording(100, 0), certainly, certainly, may_lose=False)
+    possibly = periods([{"at": iso(each.at), "decision": each.decision} for each in decided])
+    assert counts(ran, recording(100, 0), certainly, possibly, may_lose=False) == []
 
 
 def test_frames_that_a_closed_socket_did_not_take_are_excused() -> None:

@@ -19,7 +19,7 @@ from cli.check_call.findings import findings, needs_change, problem_of
 from cli.check_call.observations import Observations
 from cli.check_call.report import Result, as_json, as_text
 from cli.check_call.tap import Tap, tapped
-from cli.messages import FAILED, OK, WRONG, print_error, print_message
+from cli.messages import FAILED, OK, WRONG, log_to_stderr, print_error, print_message
 from pipeline.error_text import error_text
 from pipeline.runtime.log_clock import LogClock, log_clock
 from pipeline.runtime.settings import Settings, SettingsError
@@ -67,7 +67,7 @@ def run(settings: Settings, asked: Asked) -> int:
     usage or settings."""
     # The standard output is for the result alone.
     structlog.reset_defaults()
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    log_to_stderr()
     stamina.instrumentation.set_on_retry_hooks(())
     if not asked.is_agreed and not sys.stdin.isatty():
         return print_error(

@@ -131,7 +131,6 @@ class _Running:
 
     async def _follow(self) -> None:
         """Handle the records that arrived since, except the newest."""
-        await self._refuse_dropped()
         now = time.time_ns() // 1_000_000 - _MARGIN_MS
         ends = not_before(self.positions, await self.sources.ends())
         self.at.progress = replace(self.at.progress, ends=ends)
@@ -145,6 +144,8 @@ class _Running:
         self.at.network.advance(now)
         if self.at.network.pending or self.taken:
             await self._write(finished=True)
+        else:
+            await self._refuse_dropped()
         await asyncio.sleep(_IDLE_S)
 
     async def _refuse_dropped(self) -> None:

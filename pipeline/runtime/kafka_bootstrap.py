@@ -1,7 +1,7 @@
 """Find a Kafka server that answers, among the configured ones.
 
 They are asked in turn, the next one after half a second, and the first answer is taken. A process
-starts several clients, each of which would lose this time with a server that hangs. So its later
+starts several clients, and each one would lose this time with a server that hangs. So its later
 clients ask such a server last.
 """
 

@@ -80,9 +80,9 @@ def on_record(
     """Return the step for a record of `calls` or `stream.events` at `now` (ms, the record's time).
     `gateways`: the signs of life in this process; None: all gateways are alive. `hasty`: the record
     is old, and waiting records may supersede it. Then no media stream is started now, but at the
-    next record or tick that is not `hasty`. `reread`: the topics are read again
-    after a restart. Then reports about media streams are only noted, and no media stream is stopped
-    that no known decision led to (see `_lacks_decision`)."""
+    next record or tick that is not `hasty`. `reread`: the topics are read again after a restart.
+    Then reports about media streams are only noted, and a media stream is not stopped if no known
+    decision led to it (see `_lacks_decision`)."""
     before = state or unknown_call(task_sid)
     now = max(now, before.seen_at)  # the records come from several topics
     after = noted(before, record, now)

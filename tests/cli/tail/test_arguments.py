@@ -50,7 +50,7 @@ def test_another_topic_is_refused_with_the_names_of_all() -> None:
 
 def test_topics_of_a_derivation_are_named_with_its_prefix() -> None:
     """Readers switch by prefix; the pipeline's own prefix does not come before it. The longest name
-    of a topic that fits tells what the records are."""
+    of a topic that fits determines the type of the records."""
     found = asked("august.calls", "calls", "q.cti.dead-letters.retried", "august.calls")
     assert (CALLS,) == found.topics
     assert ["august.calls", "q.cti.dead-letters.retried"] == [each.name for each in found.derived]

@@ -83,7 +83,7 @@ class Hurried(Backlog):
         return self.on
 
     def is_reread(self) -> bool:
-        """Return what was set."""
+        """Return the value that the test set."""
         return self.reread
 
 

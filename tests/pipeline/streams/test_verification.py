@@ -153,7 +153,7 @@ def test_a_leg_about_which_nothing_is_known_is_named_again() -> None:
 
 
 def test_an_answer_about_a_leg_that_was_not_asked_about_changes_nothing() -> None:
-    """Nor does one about a leg of which Twilio said already that it belongs to another call."""
+    """Nor does one about a leg that belongs to another call, as Twilio said already."""
     asked = started().state
     other = answer("verify", 1, 1, "contradicted", FOUND)
     assert on_record(TASK, asked, other, HISTORY, T + 200).state is asked

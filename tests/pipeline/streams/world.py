@@ -80,7 +80,7 @@ class World(CallDouble):
     made: int = 0
     crashed_at: int = 0
     settled: bool = True
-    """Whether a tick passed since the last crash: it settles what was only noted."""
+    """Whether a tick passed since the last crash: it settles the records that were only noted."""
 
     def __post_init__(self) -> None:
         self.core = StreamsCore(self.history, self.hurried)

@@ -7,7 +7,10 @@ start, but only in this emulator, never in a configured Kinesis.
 import asyncio
 import logging
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from threading import RLock
 from typing import Any
 
 import boto3
@@ -16,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 SHARDS = 2
 ACCESS_KEY = "emulator"  # any key works; real credentials must not reach the emulator
+SHARD_METHODS = ("put_record", "get_records", "get_sequence_number_at", "to_json")
 _CLIENT = {"connect_timeout": 2, "read_timeout": 10, "retries": {"total_max_attempts": 1}}
 
 
@@ -78,6 +82,28 @@ class LocalKinesis:
             client.close()
 
 
+def make_shards_thread_safe() -> None:
+    """Let one thread at a time use moto's shards.
+
+    moto serves each connection in a thread. Two threads that put a record into one shard at once can
+    give both the same sequence number: both puts succeed, and one record is lost.
+    """
+    from moto.kinesis.models import Shard  # noqa: PLC0415
+
+    lock = RLock()
+
+    def locked(method: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(method)
+        def call(*arguments: Any, **named: Any) -> Any:
+            with lock:
+                return method(*arguments, **named)
+
+        return call
+
+    for name in SHARD_METHODS:
+        setattr(Shard, name, locked(getattr(Shard, name)))
+
+
 def main(arguments: list[str]) -> None:
     """Serve the emulator on the port `arguments[0]`."""
     # Imported here only: the image runs no emulator and does not contain moto.
@@ -89,6 +115,7 @@ def main(arguments: list[str]) -> None:
     # Keep connections open, as Kinesis does: a new one, with its thread, costs 2 ms a request.
     WSGIRequestHandler.protocol_version = "HTTP/1.1"
     WSGIRequestHandler.disable_nagle_algorithm = True
+    make_shards_thread_safe()
     moto.server.main(["-H", "127.0.0.1", "-p", arguments[0]])
 
 

@@ -1,10 +1,13 @@
 """The local Kinesis: its environment, and the stream that is made at each start."""
 
 import asyncio
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+from moto.kinesis import models
 
 from infra.local import kinesis
 from infra.local.kinesis import LocalKinesis
@@ -89,3 +92,21 @@ def test_real_credentials_do_not_reach_the_emulator(monkeypatch: pytest.MonkeyPa
     assert environment["AWS_SECRET_ACCESS_KEY"] == given["aws_secret_access_key"]
     assert (LOCAL.endpoint, "eu-west-1") == (given["endpoint_url"], given["region_name"])
     assert (3, 2) == (given["config"].read_timeout, given["config"].connect_timeout)
+
+
+def test_concurrent_puts_lose_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each record has a sequence number of its own, and all are read."""
+    for name in kinesis.SHARD_METHODS:
+        monkeypatch.setattr(models.Shard, name, getattr(models.Shard, name))  # restored afterwards
+    kinesis.make_shards_thread_safe()
+    shard = models.Shard(0, 0, 1)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # threads interrupt one another within a put
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            reads = [threads.submit(shard.get_records, "0", 100) for _ in range(50)]
+            puts = [threads.submit(shard.put_record, "key", "data", "") for _ in range(2_000)]
+        assert all(read.exception() is None for read in reads)
+    finally:
+        sys.setswitchinterval(interval)
+    assert 2_000 == len({put.result() for put in puts}) == len(shard.records)

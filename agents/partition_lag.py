@@ -137,7 +137,7 @@ async def timestamps(
                 records = await consumer.getmany(*left, timeout_ms=200)
                 found |= {tp: of[0].timestamp for tp, of in records.items() if of}
     except (KafkaError, TimeoutError) as error:
-        log.warning("age of unread audio not known", error=repr(error))
+        log.warning("age of unread records not known", error=repr(error))
     finally:
         await consumer.stop()
     return found

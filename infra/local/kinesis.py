@@ -85,8 +85,8 @@ class LocalKinesis:
 def make_shards_thread_safe() -> None:
     """Let one thread at a time use moto's shards.
 
-    moto serves each connection in a thread. Two threads that put a record into one shard at once can
-    give both the same sequence number: both puts succeed, and one record is lost.
+    moto serves each connection in a thread. Two threads that put a record into one shard at once
+    can give both the same sequence number: both puts succeed, and one record is lost.
     """
     from moto.kinesis.models import Shard  # noqa: PLC0415
 

@@ -18,13 +18,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocol
 
 from infra.local.kafka_cluster import local_cluster, port_names, running_cluster
 from infra.ports import chosen
 from infra.supervisor.processes import tied
-from pipeline.runtime.kafka import wait_for_kafka
+from pipeline.runtime.kafka import consumer, end_offsets, wait_for_kafka
 from pipeline.runtime.settings import Settings
 from schemas.topics import (
     CALL_ALIASES,
@@ -198,6 +199,38 @@ async def unserved(settings: Settings, counts: Mapping[str, int]) -> list[str]:
         return lacking
     finally:
         await admin.close()
+
+
+async def unread(settings: Settings, counts: Mapping[str, int]) -> dict[str, int]:
+    """Return how many records of its topics, ticks aside, each role's group has not committed; only
+    groups with such records."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    await admin.start()
+    try:
+        async with consumer(settings) as reader:
+            found = {}
+            for role in counts.keys() & SERVED.keys():
+                topics = [t for t in SERVED[role] if t is not TICKS and t != changelog(role)]
+                names = [settings.prefixed(topic.name) for topic in topics]
+                partitions = [TopicPartition(n, p) for n in names for p in range(CALL_PARTITIONS)]
+                ends = await end_offsets(reader, partitions)
+                committed = await admin.list_consumer_group_offsets(settings.prefixed(role))
+                done = {tp: max(0, each.offset) for tp, each in committed.items()}
+                found[role] = sum(end - done.get(tp, 0) for tp, end in ends.items())
+        return {role: records for role, records in found.items() if records}
+    finally:
+        await admin.close()
+
+
+async def all_read(settings: Settings, counts: Mapping[str, int], seconds: float) -> None:
+    """Return once the roles have read all records. Raises `AssertionError` with the rest."""
+    rest: dict[str, int] = {}
+    try:
+        async with asyncio.timeout(seconds):
+            while rest := await unread(settings, counts):  # noqa: ASYNC110 - asks Kafka
+                await asyncio.sleep(0.5)
+    except TimeoutError:
+        raise AssertionError(f"records not read: {rest}") from None
 
 
 def _assigned(members: Sequence[tuple[object, ...]]) -> Iterator[tuple[str, int]]:

@@ -20,7 +20,7 @@ from simulator.cases import PLAIN, scripts
 from simulator.events import Account
 from simulator.people import MONITORED_LIST
 from simulator.script import EventSent
-from tests.integration.single_roles import Roles, roles
+from tests.integration.single_roles import Roles, all_read, roles
 from tests.system.chaos_derive.options import Options
 
 LIVE_ROLES = ("tracker", "resolver", "stream-manager", "consolidator")
@@ -28,6 +28,8 @@ SETTLE_S = 5.0
 """Ticks and the last versions come after the last end."""
 QUIET_S = 60.0
 """If no call ended for so long, the others never will."""
+READ_S = 300.0
+"""The time for the roles to read the rest. Unread records would be differences to a derivation."""
 _ACCOUNT = Account("AC" + "0" * 32, "WS" + "0" * 32)
 _AHEAD_MS = 2_000
 
@@ -73,14 +75,16 @@ async def live(options: Options, settings: Settings, directory: Path) -> Played:
     with roles(directory, servers, settings.topic_prefix, **more) as running:
         monitored = directory / "monitored-by-name"
         monitored.write_text(MONITORED_LIST)
+        counts = dict.fromkeys(LIVE_ROLES, 1)
         running.more = {**running.more, "MONITORED_AGENTS": str(monitored)}
-        running.start(dict.fromkeys(LIVE_ROLES, 1))
+        running.start(counts)
         await running.all_healthy(300)
         ends = _Ends()
         following = asyncio.create_task(ends.follow(settings))
         events, late_s = await _play(options, settings)
         found = await ends.wait(options.calls, running)
         following.cancel()
+        await all_read(settings, counts, READ_S)
         await asyncio.sleep(SETTLE_S)
         assert {0} == set(running.terminate().values())
     return Played(found, events, late_s)

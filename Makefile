@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ARGS ?=
-# Tests run in three processes (tests/conftest.py), since most of them wait; make test PROCESSES= runs them in one.
-PROCESSES ?= -n 3 --dist loadscope --no-loadscope-reorder
+# Tests run in four processes (tests/conftest.py), since most of them wait; make test PROCESSES= runs them in one.
+PROCESSES ?= -n 4 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help venv jars kinesis registries chromium haproxy kcat examples promtool demo test chaos chaos-audio chaos-bridge chaos-day chaos-derive chaos-lander chaos-recover mutants lint format bench clean

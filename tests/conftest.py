@@ -32,8 +32,9 @@ SettingsFor = Callable[..., Settings]
 
 _KAFKA_SECONDS = 90
 
-# On a machine that others use too, an example may take any time: none is too slow.
-hypothesis_settings.register_profile("patient", deadline=None)
+# On a machine that others use too, an example may take any time: none is too slow. 60 examples take
+# 60 % of the time of Hypothesis' usual 100.
+hypothesis_settings.register_profile("patient", max_examples=60, deadline=None)
 hypothesis_settings.load_profile("patient")
 # `pytest --hypothesis-profile=long --timeout=0`: for a search by night
 hypothesis_settings.register_profile("long", max_examples=3_000, deadline=None)
@@ -129,8 +130,8 @@ def _logs_as_before() -> Iterator[None]:
     structlog.configure(**before)
 
 
-FIRST_WORKER = "gw0"
-"""The worker that runs the whole pipelines."""
+PIPELINE_WORKERS = ("gw0", "gw1")
+"""The workers that run the whole pipelines."""
 LESS = 10
 """How much nicer the other workers, and the processes that they start, are."""
 
@@ -140,7 +141,7 @@ def pytest_configure(config: pytest.Config) -> None:
     the priority of the workers that run no whole pipelines: pipelines have deadlines."""
     if times := os.environ.get(processor_time.VARIABLE):
         config.pluginmanager.register(processor_time.ProcessorTime(Path(times)))
-    if os.environ.get("PYTEST_XDIST_WORKER", FIRST_WORKER) != FIRST_WORKER:
+    if os.environ.get("PYTEST_XDIST_WORKER", PIPELINE_WORKERS[0]) not in PIPELINE_WORKERS:
         os.nice(LESS)
     memory = memory_directory()
     if memory is not None and "TMPDIR" not in os.environ:
@@ -150,9 +151,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 SLOW_FILES = ("test_up.py", "test_acls.py", "test_start.py", "test_broker_outages.py")
 """Test modules in `integration` that start many processes, or brokers of their own."""
-PIPELINES, CLUSTERS = "whole pipelines", "clusters"
-NO_PIPELINES = ("model", "chaos_day", "chaos_bridge", "chaos_derive", "chaos_lander")
-"""Directories in `system` with tests that run a single role or none."""
+LARGE_GROUPS = FAULTS, PIPELINES, CLUSTERS = "pipelines with faults", "pipelines", "clusters"
+"""The groups of many modules, the longest first."""
+GROUPS_IN_SYSTEM = {
+    **dict.fromkeys(("chaos", "chaos_audio", "chaos_recover"), FAULTS),
+    **dict.fromkeys(("browser", "clocks", "e2e"), PIPELINES),
+}
+"""The directories in `system` with tests that run whole pipelines. The others run a few roles."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -167,12 +172,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 
 class _Groups(LoadScopeScheduling):
     """A worker runs one group after the other. A group is a module, except that all whole
-    pipelines are one group: two of them at once would miss their deadlines. The slow modules of
-    `integration` are another one, which runs beside it: they mostly wait."""
+    pipelines are two groups: with more than two at once they would miss their deadlines. The slow
+    modules of `integration` are another group, which mostly waits."""
 
     @property
     def nodes(self) -> list[WorkerController]:
-        """All workers, the first one first: it gets the first group."""
+        """All workers in the order of their names: the first ones get the first groups."""
         return sorted(super().nodes, key=lambda node: str(node.gateway.id))
 
     def _split_scope(self, nodeid: str) -> str:
@@ -181,19 +186,19 @@ class _Groups(LoadScopeScheduling):
 
 def _group(nodeid: str) -> str:
     path = Path(nodeid.split("::", 1)[0])
-    if path.parts[1] == "system" and path.parts[2] not in NO_PIPELINES:
-        return PIPELINES
+    if path.parts[1] == "system" and path.parts[2] in GROUPS_IN_SYSTEM:
+        return GROUPS_IN_SYSTEM[path.parts[2]]
     if path.parts[1] == "integration" and path.name in SLOW_FILES:
         return CLUSTERS
     return str(path)
 
 
 def _rank(nodeid: str) -> int:
-    first = (PIPELINES, CLUSTERS)
     group = _group(nodeid)
-    if group in first:
-        return first.index(group)
-    return len(first) + (not group.startswith(("tests/integration", "tests/system")))
+    if group in LARGE_GROUPS:
+        return LARGE_GROUPS.index(group)
+    small = not group.startswith(("tests/integration", "tests/system"))
+    return len(LARGE_GROUPS) + small
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

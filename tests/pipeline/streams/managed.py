@@ -40,7 +40,7 @@ class Manager:
         self.outputs: list[object] = []
         self._handled = 0
 
-    def hear(self, story: Story, at: int) -> "Manager":
+    def receive(self, story: Story, at: int) -> "Manager":
         """The events that the story has more than before, at `at` ms after T0."""
         for event in story.events[self._handled :]:
             outcome = fold(self.call, event)
@@ -68,9 +68,9 @@ class Manager:
         )  # fmt: skip
         self._take(on_record(TASK, self.state, answer, self.history, T0 + at))
         for record in self.of(LegFetched):
-            heard = apply_fetched(self.call, record, T0 + at)
-            assert isinstance(heard.state, Call)
-            self.call = heard.state
+            received = apply_fetched(self.call, record, T0 + at)
+            assert isinstance(received.state, Call)
+            self.call = received.state
             self._version(at)
         return self
 

@@ -8,7 +8,7 @@ def wanted_call(seconds: int = 0, direction: str = "inbound") -> World:
     """A monitored agent has accepted; all behave for so many seconds."""
     world = World(direction=direction)
     world.want()
-    world.hear_all()
+    world.deliver_all()
     if seconds:
         world.behave(seconds)
     return world
@@ -17,7 +17,7 @@ def wanted_call(seconds: int = 0, direction: str = "inbound") -> World:
 def unwanted_call(world: World) -> World:
     """The agent leaves."""
     world.unwant()
-    world.hear_all()
+    world.deliver_all()
     return world
 
 

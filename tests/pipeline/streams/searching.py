@@ -45,7 +45,7 @@ class Search:
         step = on_tick(self.state, HISTORY, self.now)
         self._take(step.state, step.outputs)
 
-    def hear(self, answer: CommandAnswered) -> None:
+    def receive(self, answer: CommandAnswered) -> None:
         """The adapter answers."""
         step = on_record(TASK, self.state, answer, HISTORY, self.now)
         self._take(step.state, step.outputs)
@@ -71,7 +71,7 @@ class Search:
             if isinstance(each, FindConference):
                 self.asked.append(self.now)
                 if self.outcome is not None:
-                    self.hear(listed(each, self.now, self.outcome))
+                    self.receive(listed(each, self.now, self.outcome))
 
 
 def answer(start: StartDuplicateStream, outcome: str, detail: str) -> CommandAnswered:

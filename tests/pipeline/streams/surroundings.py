@@ -48,11 +48,11 @@ class Socket:
 
 @dataclass
 class GatewayDouble:
-    """A gateway process. If it is not `heard`, it is cut off from Kafka, and continues."""
+    """A gateway process. If it is not `connected`, it is cut off from Kafka, and continues."""
 
     epoch: int = 1
     up: bool = True
-    heard: bool = True
+    connected: bool = True
 
 
 @dataclass(frozen=True)

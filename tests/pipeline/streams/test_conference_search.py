@@ -90,13 +90,13 @@ def test_a_start_follows_as_soon_as_there_is_a_conference() -> None:
     search.see()
     [find] = search.of(FindConference)
     assert isinstance(find, FindConference)
-    search.hear(listed(find, search.now))
+    search.receive(listed(find, search.now))
     [start] = search.of(StartDuplicateStream)
     assert isinstance(start, StartDuplicateStream)
     assert (find.generation, None) == (start.generation, start.call_sid)
     assert 1 == len(search.asked)
 
-    search.hear(answer(start, "expired", "no customer leg in the conference"))
+    search.receive(answer(start, "expired", "no customer leg in the conference"))
     assert 2 == len(search.of(StartDuplicateStream))
     assert 1 == len(search.asked)
 
@@ -113,7 +113,7 @@ def test_a_conference_that_is_gone_is_searched_for_again() -> None:
     [start] = search.of(StartDuplicateStream)
     assert isinstance(start, StartDuplicateStream)
     search.outcome = "no-conference"
-    search.hear(answer(start, "no-conference", "Twilio lists no conference for the task"))
+    search.receive(answer(start, "no-conference", "Twilio lists no conference for the task"))
     search.pass_time(120)
 
     assert ["starting", "failed"] == [c.state for c in changed(search)]
@@ -146,7 +146,7 @@ def test_a_sign_while_an_answer_is_awaited_is_not_lost() -> None:
     assert isinstance(find, FindConference)
     search.sign(1)
     assert 1 == len(search.asked)
-    search.hear(listed(find, search.now, "no-conference"))
+    search.receive(listed(find, search.now, "no-conference"))
     assert 2 == len(search.asked)
 
 
@@ -201,16 +201,16 @@ def test_there_is_no_conference_after_an_answer_that_lists_none() -> None:
     found = []
     asked, [question] = searched(state, Demand(True, NO_REASON, 1), 0, T)
     for outcome in ("unknown", "no-conference", "listed"):
-        heard = conference_search.found(asked, listed(question, T, outcome), T)
-        found.append(has_no_conference(heard))
+        received = conference_search.found(asked, listed(question, T, outcome), T)
+        found.append(has_no_conference(received))
     again, [question] = searched(
         conference_gone(state, T), Demand(True, NO_REASON, 1), 0, T + 9_000
     )
-    heard = conference_search.found(again, listed(question, T + 9_000), T + 9_000)
+    received = conference_search.found(again, listed(question, T + 9_000), T + 9_000)
     assert [False, False, False, True, False] == [
         has_no_conference(state), has_no_conference(asked), *found,
     ]  # fmt: skip
-    assert (True, False) == (has_no_conference(again), has_no_conference(heard))
+    assert (True, False) == (has_no_conference(again), has_no_conference(received))
     running = new_stream(1, StreamState.RUNNING, NO_REASON, T)
     assert not has_no_conference(replace(again, media_streams=(running,)))
 
@@ -221,6 +221,6 @@ def test_a_sign_shortens_the_pauses_after_a_named_leg_is_gone(signs: int, pause_
     state = leg_gone(unknown_call(TASK), "CAgone", T)
     demand = Demand(True, NO_REASON, 1)
     asked, [question] = searched(state, demand, signs, T)
-    heard = conference_search.found(asked, listed(question, T, "no-conference"), T)
-    assert () == searched(heard, demand, signs, T + pause_ms - 1)[1]
-    assert 1 == len(searched(heard, demand, signs, T + pause_ms)[1])
+    received = conference_search.found(asked, listed(question, T, "no-conference"), T)
+    assert () == searched(received, demand, signs, T + pause_ms - 1)[1]
+    assert 1 == len(searched(received, demand, signs, T + pause_ms)[1])

@@ -45,20 +45,20 @@ class AnythingGoes(RuleBasedStateMachine):
     def all_goes_well(self, seconds: int) -> None:
         self.world.behave(seconds)
 
-    @rule(wanted=st.booleans(), heard=st.booleans())
-    def decide(self, wanted: bool, heard: bool = True) -> None:
+    @rule(wanted=st.booleans(), delivered=st.booleans())
+    def decide(self, wanted: bool, delivered: bool = True) -> None:
         if wanted:
             self.world.want()
         else:
             self.world.unwant()
-        if heard:
-            self.world.hear_all()
+        if delivered:
+            self.world.deliver_all()
 
     @rule(deed=DEEDS)
     def a_command_goes_wrong(self, deed: Deed) -> None:
-        self.world.hear_all()
+        self.world.deliver_all()
         self.world.carry_out(deed)
-        self.world.hear_all()
+        self.world.deliver_all()
 
     @rule(ms=st.sampled_from([50, 1_000, 6_000, 40_000]))
     def time_passes(self, ms: int) -> None:
@@ -84,11 +84,11 @@ class AnythingGoes(RuleBasedStateMachine):
             self.world.do(self.world.issued[-1 - which], deed)
 
     @rule(source=st.sampled_from(SOURCES))
-    def hear(self, source: str) -> None:
-        self.world.hear(source)
+    def deliver(self, source: str) -> None:
+        self.world.deliver(source)
 
     @rule(which=st.integers(0, 3))
-    def hear_again(self, which: int) -> None:
+    def deliver_again(self, which: int) -> None:
         if len(self.world.handled) > which:
             self.world.handle(*self.world.handled[-1 - which])
 
@@ -144,9 +144,9 @@ class AnythingGoes(RuleBasedStateMachine):
     def a_backlog_comes_or_goes(self, on: bool) -> None:
         self.world.hurried.on = on
 
-    @rule(gateway=GATEWAYS, heard=st.booleans())
-    def a_gateway_is_cut_off(self, gateway: str, heard: bool) -> None:
-        self.world.gateways[gateway].heard = heard
+    @rule(gateway=GATEWAYS, connected=st.booleans())
+    def a_gateway_is_cut_off(self, gateway: str, connected: bool) -> None:
+        self.world.gateways[gateway].connected = connected
 
     @invariant()
     def no_more_than_one_is_meant_to_run(self) -> None:

@@ -77,7 +77,7 @@ def _drain(world: World, killing: Killing) -> None:
     while True:
         waiting = [source for source in SOURCES if world.coming[source]]
         if waiting:
-            world.hear(killing.source(waiting))
+            world.deliver(killing.source(waiting))
             killing.stepped(world)
         elif world.commands:
             world.now += 50
@@ -154,7 +154,7 @@ def test_a_start_of_which_nothing_else_came_out_is_taken_on() -> None:
     decided then."""
     world = World(history=_history([1]))
     world.want()
-    world.hear_all()
+    world.deliver_all()
     world.tick()
     world.crash(1, calls_first=False)
     world.coming["manager"].clear()

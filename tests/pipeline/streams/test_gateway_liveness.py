@@ -18,7 +18,7 @@ def _ticked(gateways: Gateways, first: int, seconds: int) -> int:
     return first + (seconds - 1) * 1_000
 
 
-def test_a_gateway_that_is_not_heard_for_ten_seconds_of_ticks_is_silent() -> None:
+def test_a_gateway_without_a_record_for_ten_seconds_of_ticks_is_silent() -> None:
     """Not a tick before."""
     gateways = Gateways()
     gateways.ticked(T)
@@ -30,7 +30,7 @@ def test_a_gateway_that_is_not_heard_for_ten_seconds_of_ticks_is_silent() -> Non
     assert (Fate.ALIVE, Fate.SILENT) == (before, gateways.fate("g1", 1))
 
 
-def test_one_that_was_never_heard_is_given_the_same_time() -> None:
+def test_a_gateway_without_any_record_is_given_the_same_time() -> None:
     """From the first tick: the process may have begun only now."""
     gateways = Gateways()
     unknown = gateways.fate("g1", 1)
@@ -76,15 +76,15 @@ def test_what_a_replaced_life_took_in_later_runs_all_the_same() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 20_000)), min_size=1, max_size=30))
 def test_a_gateway_is_replaced_from_its_greatest_epoch_on(steps: list[tuple[int, int]]) -> None:
-    """Whatever order its epochs are heard in: the verdict is that of a model that keeps all."""
-    gateways, now, heard = Gateways(), T, list[tuple[int, int]]()
+    """Whatever order its epochs are received in: the verdict is that of a model that keeps all."""
+    gateways, now, received = Gateways(), T, list[tuple[int, int]]()
     for epoch, gap in steps:
         now += gap
         gateways.ticked(now)
         gateways.note_alive("g1", epoch)
-        heard.append((epoch, now))
-    greatest = max(epoch for epoch, _ in heard)
-    since = next(at for epoch, at in heard if epoch == greatest)
+        received.append((epoch, now))
+    greatest = max(epoch for epoch, _ in received)
+    since = next(at for epoch, at in received if epoch == greatest)
     for at in (since, since + STALE_AFTER_MS, since + STALE_AFTER_MS + 1):
         expected = Fate.STALE if at > since + STALE_AFTER_MS else Fate.REPLACED
         assert expected == gateways.fate("g1", greatest - 1, at)
@@ -103,7 +103,7 @@ def test_ticks_of_several_partitions_may_come_in_any_order() -> None:
     assert Fate.ALIVE == gateways.fate("g1", 1)
 
 
-def test_those_not_heard_for_long_are_not_remembered() -> None:
+def test_gateways_silent_for_long_are_forgotten() -> None:
     """Names that never come again take no room."""
     gateways = Gateways()
     for hour in range(5):
@@ -119,26 +119,26 @@ def test_silence_is_ten_seconds_of_regular_ticks_without_a_word(
 ) -> None:
     """Whatever the gaps: the verdict is that of a model that keeps every tick."""
     gateways, now = Gateways(), T
-    ticks: list[tuple[int, bool]] = []  # when, and whether the gateway was heard right after
-    for gap, heard in steps:
+    ticks: list[tuple[int, bool]] = []  # when, and whether its record was received right after
+    for gap, received in steps:
         now += gap
         gateways.ticked(now)
-        if heard:
+        if received:
             gateways.note_alive("g1", 1)
-        ticks.append((now, heard))
+        ticks.append((now, received))
 
     assert _silent(ticks) == (gateways.fate("g1", 1) is Fate.SILENT)
 
 
 def _silent(ticks: list[tuple[int, bool]]) -> bool:
-    """Back from the last tick, as long as ticks are regular and nothing was heard."""
+    """Back from the last tick, as long as ticks are regular and nothing was received."""
     if not ticks:
         return False
     since = last = ticks[-1][0]
-    for at, heard in reversed(ticks):
+    for at, received in reversed(ticks):
         if last - at > 3_000:
             break
         since = last = at
-        if heard:
+        if received:
             break
     return ticks[-1][0] - since >= SILENT_MS

@@ -39,7 +39,7 @@ def test_the_named_leg_of_an_earlier_call_is_given_up(code: int | None, detail: 
     [start] = search.of(StartDuplicateStream)
     assert isinstance(start, StartDuplicateStream)
     search.now += 30_000
-    search.hear(replace(answer(start, "expired", detail), code=code))
+    search.receive(replace(answer(start, "expired", detail), code=code))
     search.pass_time(600)
     assert ["starting", "failed"] == [c.state for c in changed(search)]
     assert [start] == search.of(StartDuplicateStream)
@@ -65,7 +65,7 @@ def test_a_leg_that_may_still_come_is_asked_for_again(
     search.see()
     [start] = search.of(StartDuplicateStream)
     assert isinstance(start, StartDuplicateStream)
-    search.hear(replace(answer(start, outcome, ""), code=code))
+    search.receive(replace(answer(start, outcome, ""), code=code))
     search.pass_time(2)
     assert 2 == len(search.of(StartDuplicateStream))
     assert not search.asked

@@ -116,13 +116,13 @@ class Running:
             self.now += 1_000
             if self._state is not None:
                 alive = GatewayAlive("g", 1, self.now)
-                self._hear(self._manager.on_broadcast(TASK, self._state, alive, self.now))
-                self._hear(self._manager.on_tick(TASK, self._state, self.now))
+                self._apply(self._manager.on_broadcast(TASK, self._state, alive, self.now))
+                self._apply(self._manager.on_tick(TASK, self._state, self.now))
 
     def _take(self, record: object) -> None:
-        self._hear(self._manager.on_record(TASK, self._state, record, self.now))
+        self._apply(self._manager.on_record(TASK, self._state, record, self.now))
 
-    def _hear(self, step: Any) -> None:
+    def _apply(self, step: Any) -> None:
         self._state = step.state
         records = list(dict.fromkeys(output.record for output in step.outputs))
         self.outputs += records

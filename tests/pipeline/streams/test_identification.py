@@ -37,7 +37,7 @@ def running(leg: str = ANN, label: str | None = None) -> tuple[Story, Manager]:
     story = inbound().reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
     story.participant("join", 2_000, CUSTOMER_LEG)
     story.participant("join", 2_000, leg, ParticipantLabel=label)
-    manager = Manager().hear(story, 2_500)
+    manager = Manager().receive(story, 2_500)
     opened = MediaStreamOpened("MZ1", CUSTOMER_LEG, TASK, None, 1, "g1", 1, T0 + 2_600)
     manager._take(on_record(TASK, manager.state, opened, HISTORY, T0 + 2_600))
     return story, manager
@@ -47,12 +47,12 @@ def test_an_agent_who_comes_back_on_an_unlabelled_leg_is_recorded_again() -> Non
     """The leg leaves: stop, with that reason. Another one joins: its ends are asked for at once.
     They are the agent's: the same session continues, and a new recording of the customer starts."""
     story, manager = running(label=worker_sid("ann"))
-    manager.hear(story.participant("leave", 30_000, ANN), 30_100)
+    manager.receive(story.participant("leave", 30_000, ANN), 30_100)
     [stop] = manager.of(RecordingDecided)
     assert ("stop", True) == (stop.decision, "the leg of ann@example.com is gone" in stop.reason)
     assert [CUSTOMER_LEG] == [s.call_sid for s in manager.of(StopDuplicateStream)]
 
-    manager.hear(story.participant("join", 95_000, AGAIN), 95_100)
+    manager.receive(story.participant("join", 95_000, AGAIN), 95_100)
     [question] = manager.of(FetchLeg)
     assert (AGAIN, []) == (question.call_sid, manager.of(StartDuplicateStream))
 
@@ -67,8 +67,8 @@ def test_an_agent_who_comes_back_on_an_unlabelled_leg_is_recorded_again() -> Non
 def test_a_leg_at_another_end_is_asked_for_once_and_is_not_the_agent() -> None:
     """A supervisor or an outside party; nothing is recorded."""
     story, manager = running(label=worker_sid("ann"))
-    manager.hear(story.participant("leave", 30_000, ANN), 30_100)
-    manager.hear(story.participant("join", 95_000, AGAIN), 95_100)
+    manager.receive(story.participant("leave", 30_000, ANN), 30_100)
+    manager.receive(story.participant("join", 95_000, AGAIN), 95_100)
     [question] = manager.of(FetchLeg)
     manager.answer(95_200, question, "+15550333")
     assert [] == [*manager.of(RecordingDecided), *manager.of(StartDuplicateStream)]
@@ -80,8 +80,8 @@ def test_a_leg_at_another_end_is_asked_for_once_and_is_not_the_agent() -> None:
 def test_a_label_that_only_twilio_lists_identifies_the_agent() -> None:
     """The event that the leg joined had none, and its end is not the agent's contact URI."""
     story, manager = running(label=worker_sid("ann"))
-    manager.hear(story.participant("leave", 30_000, ANN), 30_100)
-    manager.hear(story.participant("join", 95_000, AGAIN), 95_100)
+    manager.receive(story.participant("leave", 30_000, ANN), 30_100)
+    manager.receive(story.participant("join", 95_000, AGAIN), 95_100)
     [question] = manager.of(FetchLeg)
     assert {"client:ann@example.com", "tel:15550001111"} <= set(question.known_ends)
     manager.answer(95_200, question, "client:page-77", label=worker_sid("ann"))
@@ -97,7 +97,7 @@ def test_the_ends_of_the_first_leg_are_asked_for_if_no_event_names_them() -> Non
     assert ANN == question.call_sid
     manager.answer(5_000, question, "client:ann_40example_2Ecom")
     assert [] == manager.of(RecordingDecided)
-    manager.hear(story.participant("leave", 30_000, ANN), 30_100)
+    manager.receive(story.participant("leave", 30_000, ANN), 30_100)
     assert ["stop"] == [d.decision for d in manager.of(RecordingDecided)]
 
 
@@ -106,7 +106,7 @@ def test_legs_that_events_identify_are_not_asked_for() -> None:
     story, manager = running(label=worker_sid("ann"))
     story.participant("join", 9_000, BOSS, Coaching="true")
     story.call_status("answered", 9_000, leg_sid("out"), To="+15550333")
-    manager.hear(story, 9_100)
+    manager.receive(story, 9_100)
     for at in range(10_000, 60_000, 5_000):
         assert [] == manager.tick(at).of(FetchLeg)
 
@@ -114,10 +114,10 @@ def test_legs_that_events_identify_are_not_asked_for() -> None:
 def test_no_leg_is_asked_for_whose_worker_is_not_monitored() -> None:
     """Nor after the call."""
     story = inbound().reservation("created", 1_000, "zoe").reservation("accepted", 2_000, "zoe")
-    manager = Manager().hear(story.participant("join", 2_000, AGAIN), 2_500)
+    manager = Manager().receive(story.participant("join", 2_000, AGAIN), 2_500)
     assert [] == manager.tick(9_000).of(FetchLeg)
     story, manager = running()
-    manager.hear(story.participant("leave", 3_000, CUSTOMER_LEG), 3_100)
+    manager.receive(story.participant("leave", 3_000, CUSTOMER_LEG), 3_100)
     assert [] == manager.tick(9_000).of(FetchLeg)
 
 
@@ -133,7 +133,7 @@ def test_an_answer_that_does_not_come_is_asked_for_again_ever_more_slowly() -> N
     pauses = [b - a for a, b in pairwise(asked)]
     assert pauses == sorted(pauses)
     assert 30_000 <= max(pauses) <= 31_000
-    manager.hear(story.participant("leave", 600_000, CUSTOMER_LEG), 600_100)
+    manager.receive(story.participant("leave", 600_000, CUSTOMER_LEG), 600_100)
     assert manager.state is not None
     assert is_at_rest(replace(manager.state, media_streams=()))
 
@@ -143,7 +143,7 @@ def test_a_question_whose_answer_is_lost_is_repeated_until_the_call_is_over() ->
     story, manager = running()
     assert 1 == len(manager.tick(5_000).of(FetchLeg))
     assert 1 == len(manager.tick(12_000).of(FetchLeg))
-    manager.hear(story.participant("leave", 13_000, CUSTOMER_LEG), 13_100)
+    manager.receive(story.participant("leave", 13_000, CUSTOMER_LEG), 13_100)
     assert manager.state is not None
     assert () == manager.state.fetches
 
@@ -154,10 +154,10 @@ def test_a_worker_is_known_by_the_ends_that_other_calls_named() -> None:
     identity = WorkerIdentity("contact", "+15550177", 0, 0)
     history.workers.put(Worker(worker_sid("ann"), (identity,), 0))
     story, _ = running(label=worker_sid("ann"))
-    manager = Manager(history).hear(story, 2_500)
-    manager.hear(story.participant("leave", 30_000, ANN), 30_100)
+    manager = Manager(history).receive(story, 2_500)
+    manager.receive(story.participant("leave", 30_000, ANN), 30_100)
     story.call_status("answered", 95_000, AGAIN, From=OURS, To="+15550177")
-    manager.hear(story.participant("join", 95_000, AGAIN), 95_100)
+    manager.receive(story.participant("join", 95_000, AGAIN), 95_100)
     [question] = manager.of(FetchLeg)
     manager.answer(95_200, question, "+1 (555) 0177")
     assert ["record"] == [d.decision for d in manager.of(RecordingDecided)]

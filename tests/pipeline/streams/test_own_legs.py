@@ -24,7 +24,7 @@ def test_a_streamed_leg_that_turns_out_to_be_the_agents_own_is_stopped() -> None
     story = outbound().reservation("accepted", 200, "ann")
     story.attributes["conference"] = {"participants": {"customer": ANN}}
     story.task("updated", 1_000).participant("join", 2_000, ANN)
-    manager = Manager().hear(story, 2_100)
+    manager = Manager().receive(story, 2_100)
     [find] = manager.of(FindConference)
     [start] = manager.listed(2_200, find).of(StartDuplicateStream)
     manager.started(2_300, start, ANN)
@@ -46,7 +46,7 @@ def test_the_agents_own_leg_is_not_streamed_because_attributes_named_it_late() -
     story.reservation("created", 100, "ann").reservation("accepted", 200, "ann")
     story.attributes["conference"] = {"participants": {"customer": ANN}}
     story.task("updated", 1_000).participant("join", 2_000, ANN)
-    manager = Manager().hear(story, 2_100)
+    manager = Manager().receive(story, 2_100)
     assert manager.of(StartDuplicateStream) == []
     [find] = manager.of(FindConference)
     [start] = manager.listed(2_200, find).of(StartDuplicateStream)
@@ -59,7 +59,7 @@ def test_the_agents_own_leg_labelled_customer_is_not_streamed() -> None:
     of the agent's, so that its leaving is the agent's absence and not the call's end."""
     story = outbound().reservation("created", 100, "ann").reservation("accepted", 200, "ann")
     story.participant("join", 300, ANN, ParticipantLabel="customer")
-    manager = Manager().hear(story, 400)
+    manager = Manager().receive(story, 400)
     [find] = manager.of(FindConference)
     [start] = manager.listed(450, find).of(StartDuplicateStream)
     assert start.call_sid is None
@@ -68,8 +68,8 @@ def test_the_agents_own_leg_labelled_customer_is_not_streamed() -> None:
     [question] = manager.tick(300 + UNIDENTIFIED_MS + 500).of(FetchLeg)
     assert ANN == question.call_sid
     manager.answer(3_000, question, "client:ann_40example_2Ecom")
-    manager.hear(story.participant("join", 9_000, leg_sid("c")), 9_100)
-    manager.hear(story.participant("leave", 30_000, ANN), 30_100)
+    manager.receive(story.participant("join", 9_000, leg_sid("c")), 9_100)
+    manager.receive(story.participant("leave", 30_000, ANN), 30_100)
     assert manager.call is not None
     assert "active" == manager.call.state
     [stop] = manager.of(RecordingDecided)

@@ -56,7 +56,7 @@ def test_a_lost_stream_is_followed_at_once_by_the_next_generation(reason: str) -
     """No waiting for a tick: the report of its end itself starts the next media stream."""
     world = wanted_call(seconds=20)
     world.close(next(iter(world.sockets)), reason)
-    world.hear_all()
+    world.deliver_all()
 
     start = world.issued[-1]
     assert isinstance(start, StartDuplicateStream)
@@ -71,10 +71,10 @@ def test_streams_that_end_again_and_again_are_started_ever_more_slowly() -> None
         is_start = bool(world.commands) and isinstance(world.commands[0], StartDuplicateStream)
         starts += [world.now] if is_start else []
         world.carry_out()
-        world.hear_all()
+        world.deliver_all()
         for stream_sid in list(world.sockets):
             world.close(stream_sid, "dropped")
-        world.hear_all()
+        world.deliver_all()
         if not world.commands:
             world.tick()
 
@@ -89,7 +89,7 @@ def test_twilios_word_that_a_stream_ended_is_enough() -> None:
     [socket] = world.sockets.values()
     socket.mute_since = world.now
     world.report(socket.stream_sid, "stopped")
-    world.hear_all()
+    world.deliver_all()
     before = len(world.issued)
     world.behave(8)
 
@@ -102,7 +102,7 @@ def test_an_error_that_twilio_reports_starts_the_next_stream_at_once() -> None:
     """The one in error is stopped, in case it continues."""
     world = wanted_call(seconds=20)
     world.report(next(iter(world.sockets)), "error")
-    world.hear_all()
+    world.deliver_all()
 
     stop, start = world.issued[1:]
     assert isinstance(stop, StopDuplicateStream)
@@ -117,7 +117,7 @@ def test_a_ringing_leg_goes_on_being_asked_for() -> None:
     for _ in range(10):
         world.now += START_EXPIRY_MS
         world.carry_out(Deed(done=False, outcome="expired", code=21220, attempts=30))
-        world.hear_all()
+        world.deliver_all()
 
     assert {1} == {c.generation for c in world.issued}
     assert list(range(1, 12)) == [attempt_of(c) for c in world.issued]
@@ -142,10 +142,10 @@ def test_overload_is_no_hanging_up() -> None:
     """A command that expired while Twilio answered 503 is followed by the next at once."""
     world = wanted_call(seconds=20)
     world.close(next(iter(world.sockets)), "dropped")
-    world.hear_all()
+    world.deliver_all()
     for _ in range(5):
         world.carry_out(Deed(done=False, outcome="expired", code=503, attempts=9))
-        world.hear_all()
+        world.deliver_all()
 
     assert [1, 2, 3, 4, 5, 6] == [attempt_of(c) for c in world.issued if c.generation == 2]
 
@@ -154,9 +154,9 @@ def test_a_start_that_never_reaches_a_gateway_fails_and_is_stopped_by_its_sid() 
     """Twilio said yes, no gateway has it 5 s later: stop it, start the next."""
     world = wanted_call(seconds=20)
     world.close(next(iter(world.sockets)), "dropped")
-    world.hear_all()
+    world.deliver_all()
     world.carry_out(Deed(socket=False))
-    world.hear_all()
+    world.deliver_all()
     for _ in range(5):
         world.tick()
 
@@ -176,7 +176,7 @@ def test_starts_that_never_reach_a_gateway_are_tried_ever_more_slowly() -> None:
         if world.commands:
             starts += [world.now] if isinstance(world.commands[0], StartDuplicateStream) else []
             world.carry_out(Deed(socket=False))
-            world.hear_all()
+            world.deliver_all()
         else:
             world.tick()
 
@@ -189,7 +189,7 @@ def test_a_stream_of_which_a_crash_took_the_memory_is_taken_on() -> None:
     world = wanted_call(seconds=20)
     world.close(next(iter(world.sockets)), "dropped")
     world.open_socket("MZ2", 2, "g1")
-    world.hear("g1")
+    world.deliver("g1")
     world.commands.clear()
     world.crash(1, calls_first=True)
     world.behave(10)
@@ -203,7 +203,7 @@ def test_a_later_generation_that_is_not_wanted_is_stopped_and_counted_on_from() 
     world.open_socket("MZ7", 7, "g1")
     world.behave(3)
     world.close(next(iter(world.sockets)), "dropped")
-    world.hear_all()
+    world.deliver_all()
 
     assert 8 == world.issued[-1].generation
 
@@ -213,19 +213,19 @@ def test_a_leg_that_becomes_known_is_asked_for_at_once() -> None:
     by another if an event corrects it."""
     world = World(leg=None)
     world.want()
-    world.hear_all()
+    world.deliver_all()
     world.carry_out()
-    world.hear_all()
+    world.deliver_all()
     for leg in (CUSTOMER_LEG, "CAother"):
         world.leg = leg
         world.tell_call()
-        world.hear_all()
+        world.deliver_all()
 
     assert [None, CUSTOMER_LEG, "CAother"] == [c.call_sid for c in world.issued]
     assert [1, 2, 3] == [attempt_of(c) for c in world.issued]
 
 
-def test_hearing_everything_again_changes_nothing() -> None:
+def test_delivering_everything_again_changes_nothing() -> None:
     """Every record of a call, once more, in its order: not a command, not a report."""
     world = unwanted_call(wanted_call(seconds=20))
     world.behave(5)
@@ -272,10 +272,10 @@ def test_only_a_repeated_attempt_on_a_leg_that_was_streamed_expires_early() -> N
     ringing = wanted_call(direction="outbound")
     ringing.now += START_EXPIRY_MS
     ringing.carry_out(Deed(done=False, outcome="expired", code=21220, attempts=30))
-    ringing.hear_all()
+    ringing.deliver_all()
     lost = wanted_call(seconds=20)
     lost.close(next(iter(lost.sockets)), "dropped")
-    lost.hear_all()
+    lost.deliver_all()
 
     lasting = [[c.expires_at - c.issued_at for c in world.issued] for world in (ringing, lost)]
     assert [[START_EXPIRY_MS, START_EXPIRY_MS]] * 2 == lasting

@@ -49,7 +49,7 @@ def test_a_stop_that_fails_is_tried_again_after_half_a_second_or_more() -> None:
     """With another id, for the adapter answers the same command the same."""
     world = unwanted_call(wanted_call(seconds=1))
     world.carry_out(Deed(done=False, outcome="failed"))
-    world.hear_all()
+    world.deliver_all()
     world.tick(499)
     before = len(world.issued)
     world.tick(1)
@@ -64,9 +64,9 @@ def test_a_start_that_is_answered_after_the_stop_was_decided_is_stopped_by_its_s
     start = world.commands.popleft()
     unwanted_call(world)
     world.carry_out()
-    world.hear_all()
+    world.deliver_all()
     world.do(start, Deed(socket=False))
-    world.hear("adapter")
+    world.deliver("adapter")
 
     stop = world.issued[-1]
     assert isinstance(stop, StopDuplicateStream)
@@ -80,9 +80,9 @@ def test_a_socket_that_opens_after_the_stop_is_stopped_at_once() -> None:
     world.carry_out(Deed(socket=False))
     unwanted_call(world)
     world.carry_out()
-    world.hear_all()
+    world.deliver_all()
     world.open_socket(*world.unopened.pop(), "g2")
-    world.hear_all()
+    world.deliver_all()
     world.carry_out()
 
     assert {} == world.sockets
@@ -96,12 +96,12 @@ def test_a_gateway_that_ends_an_unwanted_stream_by_itself_has_carried_out_the_st
     reason = world.changes[-1].reason
     assert "stopping" == world.changes[-1].state
     world.close(next(iter(world.sockets)), "not-to-be-recorded")
-    world.hear_all()
+    world.deliver_all()
     assert ("stopped", reason) == (world.changes[-1].state, world.changes[-1].reason)
     issued = len(world.issued)
     for _ in range(30):
         world.tick()
-        world.hear_all()
+        world.deliver_all()
     assert issued == len(world.issued)
 
 
@@ -118,7 +118,7 @@ def test_a_second_socket_of_one_generation_is_stopped_by_its_sid() -> None:
     """The first one reported is the one; the other is a media stream too many."""
     world = wanted_call(seconds=1)
     world.open_socket("MZextra", 1, "g1")
-    world.hear_all()
+    world.deliver_all()
 
     stop = world.issued[-1]
     assert isinstance(stop, StopDuplicateStream)

@@ -8,13 +8,13 @@ from tests.pipeline.streams.world import World
 
 
 def _started(deed: Deed | None = None) -> World:
-    """A start command is carried out, and its answer heard."""
+    """A start command is carried out, and its answer delivered."""
     world = World()
     world.want()
-    world.hear_all()
+    world.deliver_all()
     if deed is not None:
         world.carry_out(deed)
-        world.hear_all()
+        world.deliver_all()
     return world
 
 
@@ -28,13 +28,13 @@ def _came_after_it_was_stopped() -> World:
     world.unwant()
     world.behave(15)
     world.open_socket(*world.unopened.pop(0), "g1")
-    world.hear_all()
+    world.deliver_all()
     return world
 
 
 def _unwanted(world: World) -> World:
     world.unwant()
-    world.hear_all()
+    world.deliver_all()
     return world
 
 
@@ -47,14 +47,14 @@ def _stopped() -> World:
 def _dropped() -> World:
     world = _running()
     world.close(next(iter(world.sockets)), "dropped")
-    world.hear_all()
+    world.deliver_all()
     return world
 
 
 def _stranger() -> World:
     world = _running()
     world.open_socket("MZ" + "e" * 32, 0, "g2")
-    world.hear_all()
+    world.deliver_all()
     return world
 
 
@@ -64,9 +64,9 @@ def _found() -> World:
     world = World()
     world.hurried.on = True
     world.want()
-    world.hear_all()
+    world.deliver_all()
     world.open_socket("MZ" + "e" * 32, 3, "g1")
-    world.hear_all()
+    world.deliver_all()
     return world
 
 
@@ -105,7 +105,7 @@ def _came_after_it_failed() -> World:
     late = world.unopened.pop(0)
     world.behave(15)
     world.open_socket(*late, "g1")
-    world.hear_all()
+    world.deliver_all()
     return world
 
 

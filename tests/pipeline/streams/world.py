@@ -90,9 +90,9 @@ class World(CallDouble):
     def _tell(self, source: str, record: Record) -> None:
         self.coming[source].append((self.now, record))
 
-    def hear(self, source: str | None = None) -> bool:
+    def deliver(self, source: str | None = None) -> bool:
         """The next record of the source reaches the manager; without one the oldest that waits."""
-        waiting = [s for s in SOURCES if self.coming[s] and self._is_heard(s)]
+        waiting = [s for s in SOURCES if self.coming[s] and self._is_delivered(s)]
         if source is None:
             source = min(waiting, key=lambda s: self.coming[s][0][0], default=None)
         if source is None or source not in waiting:
@@ -106,9 +106,9 @@ class World(CallDouble):
         """Return whether records wait that were on the topics when the manager crashed."""
         return any(w and w[0][0] <= self.crashed_at for w in self.coming.values())
 
-    def hear_all(self) -> None:
+    def deliver_all(self) -> None:
         """All that waits reaches it."""
-        while self.hear():
+        while self.deliver():
             pass
 
     def handle(self, at: int, record: Record) -> None:
@@ -128,7 +128,7 @@ class World(CallDouble):
         self.now += ms
         self.hurried.reread, self.settled = False, True
         for name, gateway in self.gateways.items():
-            if gateway.up and gateway.heard:
+            if gateway.up and gateway.connected:
                 self._broadcast(GatewayAlive(name, gateway.epoch, self.now), self.now)
         for socket in list(self.sockets.values()):
             if socket.mute_since is not None and self.now >= socket.mute_since + NO_MEDIA_MS:
@@ -249,14 +249,14 @@ class World(CallDouble):
 
     # Gateways
 
-    def _is_heard(self, source: str) -> bool:
-        return source not in self.gateways or self.gateways[source].heard
+    def _is_delivered(self, source: str) -> bool:
+        return source not in self.gateways or self.gateways[source].connected
 
     def kill(self, gateway: str, *, back: bool = True) -> None:
         """A gateway dies with its sockets and its unpublished reports."""
         self.sockets = {k: s for k, s in self.sockets.items() if s.gateway != gateway}
         self.coming[gateway].clear()
-        self.gateways[gateway] = replace(self.gateways[gateway], up=False, heard=True)
+        self.gateways[gateway] = replace(self.gateways[gateway], up=False, connected=True)
         if back:
             self.come_up(gateway)
 
@@ -273,7 +273,7 @@ class World(CallDouble):
         """From now on no process is cut off or hurried, and a gateway accepts media streams."""
         self.hurried.on = False
         for gateway in self.gateways.values():
-            gateway.heard = True
+            gateway.connected = True
         if not any(gateway.up for gateway in self.gateways.values()):
             self.come_up("g2")
 
@@ -281,10 +281,10 @@ class World(CallDouble):
         """Adapter and Twilio carry out every command, for so many seconds."""
         for _ in range(seconds):
             for _ in range(200):
-                if not self.commands and not self.hear():
+                if not self.commands and not self.deliver():
                     break
                 self.carry_out()
-                self.hear()
+                self.deliver()
             self.tick()
 
     def of_state(self, state: str) -> list[str | None]:

@@ -9,7 +9,7 @@ import pytest
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 COMMAND = (sys.executable, "-m", "tests.system.chaos_recover")
-ARGUMENTS = "--calls 10 --at-once 4 --every 12 --gone 0.25 --seed 20 --patience 300"
+ARGUMENTS = "--calls 10 --at-once 10 --every 12 --gone 0.25 --seed 20 --patience 300"
 
 
 def test_what_real_time_capture_misses_is_found_and_recovered(tmp_path: Path) -> None:

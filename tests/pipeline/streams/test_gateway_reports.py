@@ -57,8 +57,8 @@ def test_one_that_was_started_a_moment_before_it_is_back_is_hoped_for_a_second()
 
 
 def test_streams_of_a_gateway_that_never_comes_back_are_started_again() -> None:
-    """It does not report for ten seconds: its media streams are stopped, should it still run, and the
-    next generation starts, both at once; on another gateway it runs."""
+    """It does not report for ten seconds. Its media streams are stopped, since it may still run,
+    and the next generation starts at once, on another gateway."""
     world = wanted_call(seconds=20)
     world.kill("g1", back=False)
     world.behave(8)

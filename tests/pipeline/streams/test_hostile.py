@@ -180,7 +180,7 @@ def test_a_leg_that_attributes_name_later_is_never_started_unasked(
     assert {start.call_sid for start in starts} <= {CUSTOMER_LEG, None}
 
 
-def test_ann_is_told_by_a_story() -> None:
+def test_ann_is_identified_by_a_story() -> None:
     """The stories above begin a recording: otherwise nothing would be shown."""
     for story in (inbound(), outbound()):
         story.reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")

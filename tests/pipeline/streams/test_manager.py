@@ -106,7 +106,7 @@ def test_a_transfer_between_monitored_agents_keeps_the_one_stream() -> None:
     assert [] == outputs
 
 
-def test_what_the_manager_told_of_records_to_come_again_lets_no_time_pass() -> None:
+def test_no_time_passes_while_a_partition_is_read_again() -> None:
     """After a crash its word of 9 s is read before the version of 6 s, by which the transfer is
     over and nothing stops."""
     begun = (transfer(initiated=T + 3_900),)

@@ -105,7 +105,7 @@ def test_what_is_not_sure_is_not_streamed() -> None:
     assert chosen(replace(CUSTOMER, label="customer")).label == "customer"  # type: ignore[union-attr]
 
 
-def test_an_agent_who_calls_their_own_telephone_is_told_by_elimination() -> None:
+def test_an_agent_who_calls_their_own_telephone_is_identified_by_elimination() -> None:
     """Two legs have the same end; only the agent's label distinguishes them."""
     marks = replace(MARKS, customer_ends=frozenset({"tel:15550177"}))
     first, second = replace(ANN, label="ann@example.com"), CUSTOMER

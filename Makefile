@@ -9,6 +9,10 @@ ARGS ?=
 # Tests run in four processes (tests/conftest.py), since most of them wait; make test PROCESSES= runs them in one.
 PROCESSES ?= -n 4 --dist loadscope --no-loadscope-reorder
 
+# Python keeps compiled modules: without them each process of a test, and each worker of pytest, would
+# compile everything again, which takes longer than many tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help venv jars kinesis registries chromium haproxy kcat examples promtool demo test chaos chaos-audio chaos-bridge chaos-day chaos-derive chaos-lander chaos-recover mutants lint format bench clean
 

@@ -149,19 +149,26 @@ def pytest_configure(config: pytest.Config) -> None:
         tempfile.tempdir = None  # it was looked up before
 
 
-SLOW_FILES = ("test_up.py", "test_acls.py", "test_start.py", "test_broker_outages.py")
-"""Test modules in `integration` that start many processes, or brokers of their own."""
-LARGE_GROUPS = FAULTS, PIPELINES, CLUSTERS = "pipelines with faults", "pipelines", "clusters"
-"""The groups of many modules, the longest first."""
+FAULTS, PIPELINES, CLUSTERS = "pipelines with faults", "pipelines", "clusters"
+"""The groups of many modules."""
 GROUPS_IN_SYSTEM = {
     **dict.fromkeys(("chaos", "chaos_audio", "chaos_recover"), FAULTS),
     **dict.fromkeys(("browser", "clocks", "e2e"), PIPELINES),
 }
 """The directories in `system` with tests that run whole pipelines. The others run a few roles."""
+CLUSTER_FILES = ("test_up.py", "test_acls.py", "test_start.py", "test_broker_outages.py")
+"""Modules in `integration` that start many processes, or brokers of their own."""
+LONG_FILES = (
+    *("test_derive.py", "test_streams.py", "test_registries.py", "test_recorder_storage.py"),
+    *("test_adapter_processes.py", "test_schema_ids.py", "test_bridge.py"),
+)
+"""The modules in `integration` that take longest: more than a minute each."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the tests: those that wait longest first, so that no worker is left alone with them."""
+    """Order the tests. Whole pipelines have deadlines, so unit tests run beside them, and yield to
+    them. Then come the tests that mostly wait, the longest modules first, so that no worker is left
+    alone with one."""
     items.sort(key=lambda item: _rank(item.nodeid))
 
 
@@ -188,17 +195,20 @@ def _group(nodeid: str) -> str:
     path = Path(nodeid.split("::", 1)[0])
     if path.parts[1] == "system" and path.parts[2] in GROUPS_IN_SYSTEM:
         return GROUPS_IN_SYSTEM[path.parts[2]]
-    if path.parts[1] == "integration" and path.name in SLOW_FILES:
+    if path.parts[1] == "integration" and path.name in CLUSTER_FILES:
         return CLUSTERS
     return str(path)
 
 
 def _rank(nodeid: str) -> int:
     group = _group(nodeid)
-    if group in LARGE_GROUPS:
-        return LARGE_GROUPS.index(group)
-    small = not group.startswith(("tests/integration", "tests/system"))
-    return len(LARGE_GROUPS) + small
+    if not group.startswith("tests/"):
+        return {FAULTS: 0, PIPELINES: 1, CLUSTERS: 3}[group]
+    path = Path(group)
+    if path.parts[1] not in ("integration", "system"):
+        return 2
+    is_long = path.name in LONG_FILES
+    return 4 + (LONG_FILES.index(path.name) if is_long else len(LONG_FILES))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -13,7 +13,7 @@ class Options:
     once more by a process that is killed `kills` times."""
 
     calls: int = 10_000
-    rate: float = 15.0
+    rate: float = 6.0
     kills: int = 5
     seed: int = 0
     directory: Path | None = None

@@ -25,7 +25,7 @@ from infra.local.kafka import LocalKafka, running
 from infra.ports import chosen
 from pipeline.runtime.kafka import wait_for_kafka
 from pipeline.runtime.settings import Settings
-from tests import processor_time
+from tests import processor_time, shared_kafka
 from tests.memory_files import memory_directory
 
 SettingsFor = Callable[..., Settings]
@@ -50,25 +50,38 @@ hypothesis_settings.register_profile(
 
 
 @pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Bootstrap servers of a broker of this run's own, empty when the run begins.
+def kafka(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Bootstrap servers of a broker of this run's own, empty when the run begins. All processes of
+    the run use the same one.
 
-    FLEXCAPTURE_TEST_KAFKA=testcontainers takes one from Docker in place of the local one.
+    FLEXCAPTURE_TEST_KAFKA=testcontainers takes one from Docker in place of the local one, for each
+    process.
     """
     if os.environ.get("FLEXCAPTURE_TEST_KAFKA") == "testcontainers":
         with KafkaContainer("apache/kafka:4.3.1").with_kraft() as container:
             yield container.get_bootstrap_server()
         return
+    if shared := shared_kafka.given(request.config):
+        servers, log_file = shared
+        _wait(servers, log_file)
+        yield servers
+        return
     directory = tmp_path_factory.mktemp("kafka")
     ports = chosen(["kafka", "controller"], {}, [])
     local = LocalKafka(directory / "kafka", ports["kafka"], ports["controller"])
     with running(local, directory / "kafka.log"):
-        settings = Settings(kafka_bootstrap_servers=local.bootstrap_servers)
-        try:
-            asyncio.run(wait_for_kafka(settings, _KAFKA_SECONDS))
-        except TimeoutError:
-            pytest.fail(f"Kafka does not answer:\n{(directory / 'kafka.log').read_text()[-4000:]}")
+        _wait(local.bootstrap_servers, directory / "kafka.log")
         yield local.bootstrap_servers
+
+
+def _wait(servers: str, log_file: Path) -> None:
+    settings = Settings(kafka_bootstrap_servers=servers)
+    try:
+        asyncio.run(wait_for_kafka(settings, _KAFKA_SECONDS))
+    except TimeoutError:
+        pytest.fail(f"Kafka does not answer:\n{log_file.read_text()[-4000:]}")
 
 
 @pytest.fixture
@@ -141,8 +154,12 @@ def pytest_configure(config: pytest.Config) -> None:
     the priority of the workers that run no whole pipelines: pipelines have deadlines."""
     if times := os.environ.get(processor_time.VARIABLE):
         config.pluginmanager.register(processor_time.ProcessorTime(Path(times)))
-    if os.environ.get("PYTEST_XDIST_WORKER", PIPELINE_WORKERS[0]) not in PIPELINE_WORKERS:
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker is not None and worker not in PIPELINE_WORKERS:
         os.nice(LESS)
+    has_workers = worker is None and config.getoption("numprocesses", None)
+    if has_workers and "FLEXCAPTURE_TEST_KAFKA" not in os.environ:
+        config.pluginmanager.register(shared_kafka.SharedKafka())
     memory = memory_directory()
     if memory is not None and "TMPDIR" not in os.environ:
         os.environ["TMPDIR"] = str(memory)  # for processes that tests start, too

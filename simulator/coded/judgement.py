@@ -15,6 +15,8 @@ class Judgement:
     - `unread`: it must not be heard, and the gateway did not read it, because it had closed the
       socket or was killed
     - `in_gap`: lost with a gateway that died, in a gap of the contact or after the call
+    - `in_burst`: lost with a gateway that died, and sent faster than real time by a sender that had
+      been late
     - `unaccounted`: unaccounted for
 
     `silent`: frames that were never created, by the reason in the manifest. `strange`: misplaced
@@ -28,6 +30,7 @@ class Judgement:
     withheld: int = 0
     unread: int = 0
     in_gap: int = 0
+    in_burst: int = 0
     silent: Counter[str] = field(default_factory=Counter)
     unaccounted: int = 0
     strange: Counter[str] = field(default_factory=Counter)
@@ -45,6 +48,7 @@ def total(judgements: Sequence[Judgement]) -> Judgement:
         sums.withheld += one.withheld
         sums.unread += one.unread
         sums.in_gap += one.in_gap
+        sums.in_burst += one.in_burst
         sums.silent += one.silent
         sums.unaccounted += one.unaccounted
         sums.strange += one.strange

@@ -7,6 +7,7 @@ repetitions or foreign frames. Audio is withheld only at the end of a recording.
 """
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ from simulator.wav import NotWav, read_wav
 
 SIDES = dict(zip(TRACKS, ("left", "right"), strict=True))
 MULAW = (7, 2, 8000, 8)
+BURST_MS = 2.0
+"""Timestamps of a sender that keeps its pace are off by no more."""
 UNREAD_S = 1.0
 """Frames sent within this time before the other side closed the socket may be unread."""
 MOST_UNTRUE = 5
@@ -48,13 +51,14 @@ MOST_UNTRUE = 5
 class _Found:
     """One track's audio. `track`: with the frames that are in it; `missing`: the numbers and frames
     that are not; `turns`: all turns; `heard_at`: when each frame in it was sent (ms since the
-    epoch)."""
+    epoch); `behind_ms`: how far the sender was behind the frames' timestamps, at least."""
 
     name: str
     track: ExpectedTrack
     missing: list[tuple[int, SentFrame]]
     turns: list[SpeechTurn]
     heard_at: list[float]
+    behind_ms: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,9 @@ def _found(coded: CodedStream, name: str, side: bytes) -> _Found:
         found.turns.append(SpeechTurn(timestamp, fate, recorded))
         if recorded:
             track.place(sent)
-            found.heard_at.append(coded.sent_at(number))
+            sent_at = coded.sent_at(number)
+            found.heard_at.append(sent_at)
+            found.behind_ms = min(found.behind_ms, sent_at - timestamp)
         else:
             found.missing.append((number, sent))
     return found
@@ -196,6 +202,8 @@ def _judge_missing(
             continue
         elif claims.has_died and _is_in_gap(coded.sent_at(number), claims.gaps):
             judgement.in_gap += 1
+        elif claims.has_died and _is_in_burst(coded.sent_at(number), sent, found):
+            judgement.in_burst += 1
         else:
             judgement.unaccounted += 1
         at_end += sent.timestamp * 8 >= len(found.track.audio) - 80
@@ -220,6 +228,13 @@ def _is_in_gap(sent_at: float, gaps: Sequence[WithheldPeriod]) -> bool:
     listed. The manifest does not list frames that a gateway received after a silence before it
     died: it counts from the last recorded frame on."""
     return any(gap.begin <= sent_at and (gap.end is None or sent_at <= gap.end) for gap in gaps)
+
+
+def _is_in_burst(sent_at: float, frame: SentFrame, found: _Found) -> bool:
+    """Return whether the sender was less far behind the timestamps at this frame than at any
+    recorded one. The recorded ones and the time of the gateway's death do not show that such a
+    frame was sent."""
+    return sent_at - frame.timestamp < found.behind_ms - BURST_MS
 
 
 def _judge_manifest(judgement: Judgement, name: str, found: _Found, claim: Track) -> None:

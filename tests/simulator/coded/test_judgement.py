@@ -16,6 +16,7 @@ REASONS = st.builds(
 JUDGEMENTS = st.builds(
     Judgement,
     sent=COUNTS, recorded=COUNTS, lost=REASONS, withheld=COUNTS, unread=COUNTS, in_gap=COUNTS,
+    in_burst=COUNTS,
     silent=REASONS, unaccounted=COUNTS, strange=REASONS, lost_at_end=COUNTS,
     wrong=st.lists(st.text(max_size=3), max_size=2),
 )  # fmt: skip

@@ -1,5 +1,6 @@
 """The judge of coded audio finds every mistake."""
 
+from array import array
 from typing import Any
 
 import pytest
@@ -94,6 +95,20 @@ def test_what_a_gateway_took_with_it_after_the_call_is_in_no_gap() -> None:
     judgement = recorded.judged(ended={"reason": "gateway-died"})
     assert (judgement.in_gap, judgement.unaccounted) == (60, 0)
     assert recorded.judged().unaccounted == 60
+
+
+def test_a_killed_gateway_may_have_received_more_than_real_time() -> None:
+    """From a sender that was 100 ms late, and sent the last frames at once to make up for it."""
+    recorded = Recorded(set(range(30)), [])
+    timestamps = [timestamp for _, timestamp, _ in recorded.coded.fates()]
+    recorded.until_ms, recorded.coded.began_at = timestamps[55], 1_000
+    died = {"ended": {"reason": "gateway-died"}}
+    assert 10 == recorded.judged(**died).unaccounted
+    late = [0.02 * number + (0.1 if number < 55 else 0.0) for number in range(TURNS)]
+    recorded.coded.turned_at[:] = array("d", late)
+    judgement = recorded.judged(**died)
+    assert (10, 0) == (judgement.in_burst, judgement.unaccounted)
+    assert 10 == recorded.judged().unaccounted
 
 
 def test_losses_of_a_killed_gateway_are_accounted_for_only_as_far_as_stated() -> None:

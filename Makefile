@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ARGS ?=
-# Tests run in four processes (tests/conftest.py), since most of them wait; make test PROCESSES= runs them in one.
-PROCESSES ?= -n 4 --dist loadscope --no-loadscope-reorder
+# Tests run in five processes (tests/conftest.py), since most of them wait; make test PROCESSES= runs them in one.
+PROCESSES ?= -n 5 --dist loadscope --no-loadscope-reorder
 
 # Python keeps compiled modules: without them each process of a test, and each worker of pytest, would
 # compile everything again, which takes longer than many tests.

@@ -222,10 +222,12 @@ def _rank(nodeid: str) -> int:
     if not group.startswith("tests/"):
         return {FAULTS: 0, PIPELINES: 1, CLUSTERS: 3}[group]
     path = Path(group)
-    if path.parts[1] not in ("integration", "system"):
+    if path.parts[1] == "system":
+        return 4
+    if path.parts[1] != "integration":
         return 2
     is_long = path.name in LONG_FILES
-    return 4 + (LONG_FILES.index(path.name) if is_long else len(LONG_FILES))
+    return 5 + (LONG_FILES.index(path.name) if is_long else len(LONG_FILES))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

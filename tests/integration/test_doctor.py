@@ -114,7 +114,8 @@ async def _topics(settings: Settings) -> set[str]:
     admin = admin_client(settings)
     await admin.start()
     try:
-        return set(await admin.list_topics())
+        names = await admin.list_topics()
+        return {name for name in names if name.startswith(settings.topic_prefix)}
     finally:
         await admin.close()
 

@@ -81,8 +81,9 @@ def test_a_call_that_is_over_never_seems_to_be_in_progress() -> None:
 
 
 def test_events_that_say_nothing_of_a_call_are_left_out() -> None:
-    """A conference without a stated end has no end."""
+    """A conference without a stated end has no end, and an event without a task has no call."""
     assert [] == of_tasks([listed("task-queue.entered", 0)], NOW)
+    assert [] == of_tasks([replace(listed("task.canceled", 0), data={})], NOW)
     assert None is of_conference(TASK, replace(CONFERENCE, ended_at=None), NOW)
 
 
@@ -99,3 +100,15 @@ def test_an_event_that_is_too_large_is_cut_down() -> None:
     change = delta(made[0])
     assert isinstance(change, Call)
     assert "inbound" == change.facts["direction"].value
+
+
+def test_an_event_of_900_000_bytes_stays_whole() -> None:
+    """A larger one is cut down."""
+
+    def made(text: str) -> CtiEvent:
+        event = listed("task.canceled", 0)
+        return of_tasks([replace(event, data={**event.data, "x": text})], NOW)[0]
+
+    room = 900_000 - len(made("").body)
+    assert 900_000 == len(made("y" * room).body)
+    assert 10_000 > len(made("y" * (room + 1)).body)

@@ -96,6 +96,13 @@ def test_both_lists_make_a_task() -> None:
     assert {TASK: LISTED, "WT2": ListedTask("WT2", {}, {CF: CONFERENCE})} == tasks
 
 
+def test_the_first_end_of_a_task_counts() -> None:
+    """Whatever the order of the list."""
+    ends = [(TASK, NOON + 2), (TASK, NOON + 1), (TASK, NOON + 3)]
+    assert {TASK: ListedTask(TASK, ended_at=NOON + 1)} == listed_tasks([], [], ends)
+    assert listed_tasks([], [], ends) == listed_tasks([], [], reversed(ends))
+
+
 def test_a_contact_shows_what_is_known() -> None:
     """Only reservations that were accepted are known as such."""
     known = known_contact(CONTACT, KnownTask(evidence=ADDED))

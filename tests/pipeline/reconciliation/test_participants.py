@@ -176,3 +176,10 @@ def test_no_row_raises(changes: dict[str, Any]) -> None:
     """Whatever Twilio, or an imitation of it, answers."""
     for odd in (changes, CALLED | changes):
         joined_events(TASK, CONFERENCE, read(AGENT, odd), NOW)
+
+
+def test_a_long_text_is_cut_down() -> None:
+    """To 500 characters."""
+    (whole,) = read(row(LEG, 0, to="y" * 500))
+    (cut,) = read(row(LEG, 0, to="y" * 501))
+    assert "y" * 500 == whole.parameters["To"] == cut.parameters["To"]

@@ -13,6 +13,7 @@ from tests.pipeline.store.contacts import CONTACT
 
 OTHER = "WR" + "9" * 32
 SESSION = Session(WR, "ann@example.com", True, NOON + 2_000, NOON + 32_000)
+OPEN = replace(SESSION, ended_at=None)
 WHOLE = ContactGap(NOON + 2_000, NOON + 32_000, "", "", "never-reached-gateway")
 PART = ContactGap(NOON + 20_000, NOON + 32_000, "1", "", "gateway-died")
 COVERED = replace(WHOLE, covered_by="178000000012345678")
@@ -85,6 +86,15 @@ def test_each_reservation_has_its_own_result() -> None:
     assert {WR: "captured", OTHER: "lost", unknown.reservation_sid: "lost"} == {
         part.sid: part.result for part in found.reservations
     }
+
+
+def test_a_session_without_an_end_lasts_until_the_contact_ends() -> None:
+    """A gap at its end is in its result."""
+    found = of_contact(evidence(), contact("partial", PART, sessions=(OPEN,)), 3)
+    assert found is not None
+    assert [(WR, "partial", PART.reason)] == [
+        (p.sid, p.result, p.reason) for p in found.reservations
+    ]
 
 
 def test_a_loss_says_whether_twilio_has_a_recording() -> None:

@@ -66,6 +66,13 @@ def test_an_event_without_task_or_time_is_none(changes: dict[str, Any]) -> None:
     assert None is listed_event(event_row(**changes))
 
 
+def test_a_sid_or_type_has_at_most_100_characters() -> None:
+    """A longer one counts as absent."""
+    for name in ("sid", "event_type"):
+        assert None is not listed_event(event_row(**{name: "e" * 100}))
+        assert None is listed_event(event_row(**{name: "e" * 101}))
+
+
 def test_whole_seconds_count_if_there_is_no_finer_time() -> None:
     """`event_date` is exact to the second."""
     event = listed_event(event_row(event_date_ms=None))

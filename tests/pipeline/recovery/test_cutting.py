@@ -48,6 +48,14 @@ def test_an_uncertain_start_costs_half_a_second_at_each_edge_inside() -> None:
     assert (0, 60 * 8_000 + 3, ()) == (whole.first, whole.last, whole.silenced)
 
 
+def test_a_short_span_keeps_the_time_between_its_edges() -> None:
+    """Of 1.2 s, 0.2 s are certain; of 1 s, nothing is."""
+    kept = cut(AT, 60 * 8_000, ((AT + 10_000, AT + 11_200),), 500)
+    assert kept is not None
+    assert (10_500 * 8, 10_700 * 8, 200 * 8) == (kept.first, kept.last, kept.samples)
+    assert cut(AT, 60 * 8_000, ((AT + 10_000, AT + 11_000),), 500) is None
+
+
 def test_an_edge_just_outside_the_recording_may_be_inside() -> None:
     """The recording may have begun 0.5 s earlier than is known, before the required time."""
     near = cut(AT, 60 * 8_000, ((AT - 100, AT + 60_200),), 500)

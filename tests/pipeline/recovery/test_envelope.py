@@ -20,6 +20,13 @@ def test_silence_is_zero_and_loud_is_more() -> None:
     assert SPEECH_LEVEL < found[1] < found[2]
 
 
+def test_the_level_of_speech_is_between_an_rms_of_96_and_104() -> None:
+    """An RMS of 32 has the value 1."""
+    soft, loud = envelope(tone(96, 40)), envelope(tone(104, 40))
+    assert soft[0] < SPEECH_LEVEL < loud[0]
+    assert 1 == envelope(tone(32, 40))[0]
+
+
 def test_a_mix_has_the_energy_of_both() -> None:
     """Silence adds nothing."""
     loud, silent = envelope(tone(4_000, 400)), envelope(tone(0, 400))

@@ -68,3 +68,12 @@ def test_partitions_are_known_once_they_are_loaded() -> None:
     assert 3 not in table
     assert table.find("WT1") is None
     assert (0, None, []) == (table.waiting, table.oldest_due(), table.due(9, 9, ()))
+
+
+def test_a_job_is_in_one_partition_only() -> None:
+    """A version in another partition replaces it."""
+    table = JobTable()
+    table.load({3: {"WT1": job("WT1", 5)}, 4: {}})
+    table.put(4, job("WT1", 6))
+    assert [job("WT1", 6)] == list(table)
+    assert (4, 6, 1) == (table.partition_of("WT1"), table.oldest_due(), table.waiting)

@@ -267,6 +267,19 @@ def test_a_failure_that_passes_is_never_given_up() -> None:
     assert decode(job.contact).task_sid == job.task_sid
 
 
+def test_the_reason_of_a_failure_is_bounded() -> None:
+    """To 500 characters."""
+    assert "x" * 500 == after_failure(begun(), "x" * 501, TIMING, AT).reason
+
+
+def test_without_a_later_version_the_attempt_decides() -> None:
+    """Whatever the state of the job of the same version was."""
+    over = after_attempt(begun(), [stored()], [], TIMING, AT + 63_000)
+    waits = after_failure(begun(), "503", TIMING, AT + 63_000)
+    for after, present in ((over, waits), (waits, over)):
+        assert after == with_latest(after, present, Recovery.PARTIAL, TIMING, AT + 64_000)
+
+
 def test_jobs_that_are_over_expire() -> None:
     """Those that wait do not."""
     done = after_attempt(begun(), [stored()], [], TIMING, AT)

@@ -62,6 +62,22 @@ def test_no_values_break_the_reading(values: dict[str, Any]) -> None:
         assert 0 <= found.duration_ms
 
 
+def test_encryption_details_are_bounded() -> None:
+    """4,096 characters, which is more than any key needs."""
+    for length in (4_096, 4_097):
+        details = {"public_key_sid": "CR1", "encrypted_cek": "a" * length, "iv": "def"}
+        found = source_of(RESOURCE | {"encryption_details": details})
+        assert found is not None
+        assert found.encryption is not None
+        assert "a" * 4_096 == found.encryption.content_key
+
+
+def test_a_recording_that_may_add_a_second_is_fetched() -> None:
+    """Its edges are known to a second. Less than that is not worth a request."""
+    assert (source_at(60_000, 9_000),) == choose([source_at(60_000, 9_000)], WANTED, []).fetch
+    assert () == choose([source_at(60_001, 9_000)], WANTED, []).fetch
+
+
 def test_the_recording_that_covers_most_is_fetched_first() -> None:
     """Another one is fetched only for the remaining spans."""
     whole, part = source_at(-2_000, 65_000, 1), source_at(5_000, 10_000, 2)

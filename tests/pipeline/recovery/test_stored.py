@@ -69,6 +69,11 @@ def test_the_manifest_says_where_the_audio_comes_from() -> None:
     assert (True, 59 * 50) == (mono["customer"]["mixed"], mono["frames"]["received"])
 
 
+def test_the_manifest_says_how_far_from_twilios_start_the_audio_begins() -> None:
+    """In ms: the first 8,000 samples are cut away."""
+    assert 1_000 == orjson.loads(manifest(recovered(), 1, "cd"))["audio"]["origin_ms"]
+
+
 def test_the_announcement_is_made_of_the_manifest() -> None:
     """So a retriever that finds a stored manifest announces the same."""
     made = recovered()

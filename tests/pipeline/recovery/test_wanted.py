@@ -1,9 +1,13 @@
 """Only required time is wanted, by the modes of FLEXCAPTURE_RECOVERY and FLEXCAPTURE_CAPTURE."""
 
+from dataclasses import replace
+
 import pytest
 
-from pipeline.recovery.wanted import CaptureMode, Recovery, effective, wanted
-from tests.pipeline.recovery.contacts_made import AT, contact_with, recording_at
+from pipeline.recovery.wanted import CaptureMode, Recovery, effective, own_legs, wanted
+from pipeline.streams.verification import FOREIGN_LEG
+from schemas.records import ContactStream
+from tests.pipeline.recovery.contacts_made import AT, CUSTOMER, contact_with, recording_at
 
 MISSING = contact_with(gaps=((0, 60_000),))
 PARTIAL = contact_with(
@@ -60,3 +64,14 @@ def test_capture_after_the_call_wants_every_required_call() -> None:
         assert mode == effective(mode, CaptureMode.REALTIME)
         assert Recovery.ALL == effective(mode, CaptureMode.POST_CALL)
         assert Recovery.ALL == effective(mode, CaptureMode.BOTH)
+
+
+def test_a_leg_that_belonged_to_another_call_is_not_looked_up() -> None:
+    """By its recording, of which the audio was withheld, or by the end of its media stream."""
+    withheld = replace(recording_at(0, 1), call_sid="CA3", withheld_because="leg of another call")
+    streams = (
+        ContactStream(0, "MZ4", "CA4", None, "stopped", FOREIGN_LEG.text),
+        ContactStream(1, "MZ5", "CA5", None, "stopped", "stopped: no monitored agent"),
+    )
+    contact = contact_with(recordings=(withheld, recording_at(0, 1)), streams=streams)
+    assert (CUSTOMER, "CA5") == own_legs(contact, [CUSTOMER, "CA3", "CA4", "CA5"])

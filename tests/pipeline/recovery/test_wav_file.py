@@ -83,6 +83,21 @@ def test_a_file_that_was_written_to_a_pipe_ends_with_its_data() -> None:
     assert (4, SampleFormat.MU_LAW, 1) == (layout.samples, layout.format, layout.channels)
 
 
+def test_the_samples_are_those_of_each_channel() -> None:
+    """Two channels of 16 bits have 4 bytes a sample. An incomplete sample does not count."""
+    content = riff((b"fmt ", described(tag=1, bits=16)), (b"data", b"abcdefghij"))
+    assert 2 == layout_of(content, len(content)).samples
+
+
+def test_an_extensible_format_names_the_format_in_its_extension() -> None:
+    """A plain format with an extension is read without it."""
+    extension = struct.pack("<HHIH", 22, 8, 0, 7) + bytes(14)
+    content = riff((b"fmt ", described(0xFFFE) + extension), (b"data", b"ab"))
+    assert SampleFormat.MU_LAW == layout_of(content, len(content)).format
+    plain = riff((b"fmt ", described() + bytes(24)), (b"data", b"ab"))
+    assert SampleFormat.MU_LAW == layout_of(plain, len(plain)).format
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

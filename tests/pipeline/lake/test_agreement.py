@@ -1,13 +1,15 @@
 """Landers that are killed, paused and refused agree on files that have each record once."""
 
 import io
+from collections.abc import Iterable
+from typing import cast
 
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from pipeline.lake.agreement import ClaimedForAnotherDay, agree
+from pipeline.lake.agreement import Agreed, ClaimedForAnotherDay, FileVanished, agree
 from pipeline.lake.layout import day_from, start_of
 from pipeline.lake.parquet import footer
 from pipeline.lake.partition import NextFile
@@ -90,27 +92,65 @@ def test_a_record_that_expired_between_two_landers() -> None:
     assert rows == [0, 1]
 
 
-def test_a_paused_lander_reads_again_after_a_claim_for_another_day() -> None:
-    """It has a record that expired; the claim for another day is the one that holds."""
+class Claimed:
+    """A lake that gives fixed answers. `day`: the day of an earlier claim; `is_stored`: whether the
+    file is stored, because there is none; `ends`: the end of the file that is there, by call."""
 
-    class Claimed:
-        """A lake in which the file is claimed for day 1."""
+    def __init__(self, day: int | None, *, is_stored: bool, ends: Iterable[int | None]) -> None:
+        self._day, self._is_stored, self._ends = day, is_stored, iter(ends)
+        self.written: list[bytes] = []
 
-        async def claim(self, *_: object) -> int | None:
-            """See `Files`."""
-            return 1
+    async def claim(self, *_: object) -> int | None:
+        """See `Files`."""
+        return self._day
 
-        async def put(self, *_: object) -> bool:
-            """See `Files`."""
-            raise AssertionError("a file of the wrong day")
+    async def put(self, *of: object) -> bool:
+        """See `Files`."""
+        self.written.append(cast("bytes", of[-1]))
+        return self._is_stored
 
-        async def end_of(self, *_: object) -> int | None:
-            """See `Files`."""
-            return None
+    async def end_of(self, *_: object) -> int | None:
+        """See `Files`."""
+        return next(self._ends)
+
+
+def result(lake: Claimed) -> Agreed:
+    """Return the result for a file of the offset 5 on day 0."""
 
     async def encode(_: NextFile) -> bytes:
-        return b""
+        return b"made here"
 
-    working = agree(Claimed(), REF, NextFile(5, 6, 0, [Record(5, 0)]), encode)
+    with pytest.raises(StopIteration) as done:
+        agree(lake, REF, NextFile(5, 6, 0, [Record(5, 0)]), encode).send(None)
+    return cast("Agreed", done.value.value)
+
+
+@pytest.mark.parametrize(
+    ("lake", "agreed", "written"),
+    [
+        (Claimed(None, is_stored=True, ends=[]), Agreed(6, is_ours=True), 1),
+        (Claimed(0, is_stored=True, ends=[None]), Agreed(6, is_ours=True), 1),
+        (Claimed(0, is_stored=False, ends=[9]), Agreed(9, is_ours=False), 0),
+        (Claimed(None, is_stored=False, ends=[9]), Agreed(9, is_ours=False), 1),
+        (Claimed(0, is_stored=False, ends=[None, 9]), Agreed(9, is_ours=False), 1),
+    ],
+)
+def test_the_file_that_is_in_the_lake_counts(lake: Claimed, agreed: Agreed, written: int) -> None:
+    """A lander that was faster may have ended its file at another offset. What it made is not
+    written again."""
+    assert agreed == result(lake)
+    assert [b"made here"] * written == lake.written
+
+
+def test_a_file_that_existed_and_is_gone_is_an_error() -> None:
+    """The error has the file's key."""
+    with pytest.raises(FileVanished, match="00000000000000000005"):
+        result(Claimed(None, is_stored=False, ends=[None]))
+
+
+def test_a_paused_lander_reads_again_after_a_claim_for_another_day() -> None:
+    """It has a record that expired; the claim for another day is the one that holds."""
+    lake = Claimed(1, is_stored=True, ends=[None])
     with pytest.raises(ClaimedForAnotherDay):
-        working.send(None)
+        result(lake)
+    assert [] == lake.written

@@ -31,3 +31,12 @@ def test_the_footer_has_the_offsets() -> None:
     pq.write_table(pa.table({"x": [1]}), other)
     with pytest.raises(NotOurs):
         footer(other.getvalue())
+
+
+def test_the_length_of_the_footer_is_in_the_last_8_bytes() -> None:
+    """However many bytes of the end are given. Another end is no Parquet file's."""
+    for end in (b"\x02\x01\0\0PAR1", b"more\x02\x01\0\0PAR1"):
+        assert 0x102 + 8 == footer_length(end)
+    for wrong in (b"", b"\0\0\0PAR1", b"\x02\x01\0\0PAR2"):
+        with pytest.raises(NotOurs):
+            footer_length(wrong)

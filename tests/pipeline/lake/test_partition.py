@@ -29,6 +29,22 @@ def test_a_file_is_closed_by_size_day_and_age() -> None:
     assert Closing.AGE is old.due(10_300.0, LIMITS)
 
 
+def test_the_first_files_are_closed_early() -> None:
+    """At half of the age of the process."""
+    young = Partition(0, None, 0.0)
+    young.add([Record(0, 0)], 100.0)
+    assert young.due(199.0, LIMITS) is None
+    assert Closing.AGE is young.due(200.0, LIMITS)
+
+
+def test_the_size_is_that_of_the_records_that_wait() -> None:
+    """Of their keys and values, and 500 bytes for each."""
+    made = opened()
+    assert 0 == made.size
+    made.add([Record(0, 0, b"key", b"value"), Record(1, 0)], 0.0)
+    assert 8 + 2 * RECORD_BYTES == made.size
+
+
 @given(st.floats(0.5, 5_000), st.floats(0.1, 0.9))
 def test_a_lander_that_is_killed_loses_no_more_than_half(killed: float, poll: float) -> None:
     """Of the time for which it read a partition without a pause, at most half, a second and a poll
@@ -102,3 +118,12 @@ def test_memory_is_bounded(sizes: dict[int, int], unread: set[int]) -> None:
     assert all(each in unread and sizes.get(each, 0) < LIMITS.size for each in chosen)
     left = {sizes.get(each, 0) for each in unread - {*chosen} if sizes.get(each, 0) < LIMITS.size}
     assert not chosen or max(left, default=0) <= min(sizes.get(each, 0) for each in chosen)
+
+
+def test_what_is_read_depends_on_what_waits() -> None:
+    """From two files' worth on the fullest partitions that can grow; from four on nothing."""
+    sizes = {1: LIMITS.size - 1, 2: 2, 3: 1}
+    assert to_read({0: LIMITS.size - 3, **sizes}, [1, 2, 3], LIMITS) is None
+    assert [1, 2] == to_read({0: LIMITS.size - 2, **sizes}, [1, 2, 3], LIMITS)
+    assert [1, 2] == to_read({0: 3 * LIMITS.size - 3, **sizes}, [1, 2, 3], LIMITS)
+    assert [] == to_read({0: 3 * LIMITS.size - 2, **sizes}, [1, 2, 3], LIMITS)

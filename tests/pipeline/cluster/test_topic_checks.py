@@ -40,6 +40,7 @@ def test_nothing_is_wrong_with_our_own(topic: Topic, replicas: int) -> None:
         (MEDIA, 1, {"retention_ms": str(DAY_MS)}, f"retention.ms={3 * DAY_MS}"),
         (MEDIA, 1, {"retention_ms": "0"}, f"retention.ms={3 * DAY_MS}"),
         (MEDIA, 1, {"retention_bytes": "1000000"}, "retention.bytes=-1"),
+        (MEDIA, 1, {"retention_bytes": "0"}, "retention.bytes=-1"),
         (MEDIA, 3, {"min_insync_replicas": "1"}, "min.insync.replicas=2"),
         (CONTACTS, 4, {"min_insync_replicas": "1"}, "min.insync.replicas=2"),
         (MEDIA, 2, {"min_insync_replicas": "3"}, "min.insync.replicas=1"),

@@ -80,6 +80,15 @@ def test_fewer_in_sync_than_the_minimum() -> None:
     assert unusable(behind, replace(NEEDS, min_in_sync={"out": 1})) is None
 
 
+def test_five_topics_that_cannot_be_used_are_named() -> None:
+    """The others are counted."""
+    names = [f"t{number}" for number in range(7)]
+    needs = Needs(dict.fromkeys(names, 1), frozenset(names), frozenset())
+    why = unusable(ClusterView(ALL, {1: {}}), needs)
+    assert why is not None
+    assert why.startswith("no partition of t0, t1, t2, t3, t4 and 2 more can be used")
+
+
 def test_no_answer_at_all() -> None:
     """The reason of the last failed connection is shown."""
     assert "refused" == unusable(ClusterView(trouble="refused"), NEEDS)

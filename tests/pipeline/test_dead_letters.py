@@ -1,6 +1,8 @@
 """Dead letters: the bytes, the position and the reason, in our record and in Kafka Connect's
 headers."""
 
+import pytest
+
 from pipeline.dead_letters import dead_letter
 from schemas.codec import decode
 from schemas.records import DeadLetter
@@ -40,4 +42,25 @@ def test_what_would_not_fit_is_cut():
     letter = decode(value)
     assert len(value) + sum(len(v) for _, v in headers) < 4 * 1024 * 1024
     assert letter.detail.endswith("[5000000 bytes, cut]")
-    assert letter.original == b"x" * len(letter.original)
+    assert b"x" * (4 * 1024 * 1024 - 64 * 1024) == letter.original
+
+
+SID, OTHER = "WT" + "1" * 32, "WT" + "2" * 32
+
+
+@pytest.mark.parametrize(
+    ("stated", "key", "original", "task_sid"),
+    [
+        (OTHER, SID.encode(), b"", OTHER),
+        (None, SID.encode(), OTHER.encode(), SID),
+        (None, None, b"{" + SID.encode(), SID),
+        (None, b"7", SID.encode(), SID),
+        (None, None, f"{SID} {OTHER}".encode(), None),
+    ],
+)
+def test_a_dead_letter_names_its_call(stated, key, original, task_sid):
+    """The call that the caller states, or the only one in the key, or the only one in the bytes."""
+    value, headers = dead_letter(**LETTER | {"key": key, "original": original}, task_sid=stated)
+    assert task_sid == decode(value).task_sid
+    in_header = dict(headers).get("flexcapture.task_sid")
+    assert (task_sid.encode() if task_sid else None) == in_header

@@ -76,6 +76,15 @@ def test_a_step_of_the_log_clock_is_followed_at_once(
         assert error <= measurement.acknowledged_at - measurement.sent_at + 2
 
 
+def test_a_measurement_bounds_the_offset() -> None:
+    """The broker rounds its time down, by less than 1 ms. The estimate is the middle."""
+    measurement = Measurement(1_000, 1_004, T0 + 1_002)
+    assert (T0 - 2, T0 + 3) == (measurement.least, measurement.greatest)
+    estimate = OffsetEstimate()
+    estimate.take(measurement)
+    assert T0 + 0.5 == estimate.offset
+
+
 def test_a_slow_probe_does_not_spoil_the_estimate() -> None:
     """A process that was stopped for 20 s between sending and reading the answer."""
     estimate = OffsetEstimate()

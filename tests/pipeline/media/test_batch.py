@@ -36,6 +36,13 @@ def test_a_batch_gives_its_frames_back(inbound, outbound):
         assert track.audio == b"".join(audio for _, audio in run_audio(track))
 
 
+def test_each_run_has_its_own_bytes():
+    """In the order of the runs."""
+    runs = (Run(0, 2, 20, 3), Run(60, 1, 0, 2), Run(80, 3, 20, 1))
+    found = list(run_audio(TrackBatch("inbound", runs, 0, b"aaabbbccdef")))
+    assert list(zip(runs, [b"aaabbb", b"cc", b"def"], strict=True)) == found
+
+
 @pytest.mark.parametrize(
     ("runs", "size"),
     [

@@ -1,12 +1,15 @@
 """Regular batches, read from their bytes."""
 
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.media.batch import source_key
 from pipeline.media.regular import RegularBatch, RegularReader, written
 from schemas.codec import decode, encode
-from schemas.records import MediaBatch, Run, TrackBatch
+from schemas.records import MediaBatch, Run, SequenceBreak, TrackBatch
 
 longs = st.integers(-(2**40), 2**40)
 sids = st.text("MZCAWT0123456789abcdefé", min_size=1, max_size=40)
@@ -88,6 +91,42 @@ def test_two_streams_whose_sids_begin_alike():
         batch = MediaBatch(sid, call, "WT1", "gateway-0", 1, 1, 1, None, None, held)
         found = reader.read(encode(batch))
         assert found is None or found.source == source_key("WT1", sid, "gateway-0", 1)
+
+
+REGULAR = TrackBatch("inbound", (Run(0, 2, 20, 160),), 0, bytes(320))
+
+
+def batch_with(inbound: TrackBatch = REGULAR, number: int = 1) -> MediaBatch:
+    """Return a batch; its second track is regular."""
+    held = (inbound, replace(REGULAR, track="outbound"))
+    return MediaBatch("MZ1", "CA1", "WT1", "gateway-0", 1, number, 1, None, None, held)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"track": "outbound"},
+        {"runs": ()},
+        {"runs": (Run(0, 2, 20, 160), Run(40, 2, 20, 160)), "audio": bytes(640)},
+        {"invalid": 1},
+        {"breaks": (SequenceBreak(0, "gap"),)},
+        {"runs": (Run(0, 2, 10, 160),)},
+        {"runs": (Run(0, 2, 20, 80),), "audio": bytes(160)},
+        {"runs": (Run(-20, 2, 20, 160),)},
+        {"runs": (Run(0, 1, 0, 160),), "audio": bytes(160)},
+        {"runs": (Run(0, 51, 20, 160),), "audio": bytes(51 * 160)},
+        {"audio": bytes(319)},
+    ],
+)
+def test_a_batch_with_an_irregular_track_is_left_to_the_codec(changes):
+    """One difference is enough."""
+    assert None is written(batch_with(replace(REGULAR, **changes)))
+
+
+@pytest.mark.parametrize("number", [0, 63, 64, 8_127, 8_128, 8_191, 8_192, 2**62])
+def test_a_number_is_written_as_the_codec_writes_it(number):
+    """In as few bytes as it needs."""
+    assert encode(batch_with(number=number)) == written(batch_with(number=number))
 
 
 @given(batches())

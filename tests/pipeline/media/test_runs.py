@@ -1,5 +1,6 @@
 """Frames go into runs and batches and come out as they were."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,3 +30,9 @@ def test_a_run_holds_no_gap():
     assert (Run(100, 1, 0, 160), Run(300, 3, 20, 160)) == runs_of(
         [(100, 160), (300, 160), (320, 160), (340, 160)]
     )
+
+
+@pytest.mark.parametrize(("step", "runs"), [(10, 2), (11, 1), (20, 1), (29, 1), (30, 2)])
+def test_jitter_of_less_than_ten_ms_is_no_gap(step, runs):
+    """In either direction: frames of 20 ms come 11 to 29 ms apart."""
+    assert runs == len(runs_of([(100, 160), (100 + step, 160)]))

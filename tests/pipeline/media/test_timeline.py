@@ -165,6 +165,29 @@ def test_a_frame_seen_before_is_a_duplicate_and_another_an_overlap():
     assert {"received": 3, "lost": 0, "duplicate": 2, "overlap": 1} == counts(timeline)
 
 
+def test_a_frame_before_the_first_sample_is_an_overlap():
+    """In a supplement, a frame may be older than the one that it began with."""
+    timeline = Timeline()
+    assert [LeftOut(-20, 160, 0, duplicate=False)] == timeline.place(Run(-20, 1, 0, 160))
+    assert [LeftOut(-20, 160, 0, duplicate=True)] == timeline.place(Run(-20, 1, 0, 160))
+
+
+def test_frames_without_a_seam_are_placed_at_once():
+    """Up to the frame that is 10 ms later than its place: silence comes before that one."""
+    timeline = Timeline()
+    assert [Placed(800, 800, 0, 0, Run(100, 50, 20, 160))] == timeline.place(Run(100, 50, 20, 160))
+    late = timeline.place(Run(1_100, 5, 25, 160))
+    assert [(0, 2), (80, 2), (80, 1)] == [(each.silence, each.run.frames) for each in late]
+
+
+def test_frames_before_many_holes_are_remembered():
+    """Each of them is a duplicate if it comes again."""
+    timeline, times = Timeline(), [100 * number + number % 7 for number in range(20)]
+    for timestamp in [*times, *times]:
+        timeline.place(Run(timestamp, 1, 0, 160))
+    assert (20, 20, 0) == (timeline.received, timeline.duplicate, timeline.overlap)
+
+
 def test_what_is_remembered_of_timestamps_is_bounded(monkeypatch):
     """Irregular timestamps for hours do not make a state that Kafka would refuse; a late frame that
     is forgotten counts as an overlap."""

@@ -37,6 +37,7 @@ def test_24_hours_fit_and_a_greater_size_is_refused():
     day = 24 * 3_600 * 8_000
     assert day * 2 == struct.unpack_from("<I", header(day), HEADER_SIZE - 4)[0]
     header(MAX_SAMPLES)
+    assert HEADER_SIZE + 2 * MAX_SAMPLES < 2**32 <= HEADER_SIZE + 2 * (MAX_SAMPLES + 1)
     with pytest.raises(ValueError, match="do not fit"):
         header(MAX_SAMPLES + 1)
 

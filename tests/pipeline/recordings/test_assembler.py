@@ -114,9 +114,10 @@ def test_the_audio_of_both_tracks_counts(
 
 
 def test_many_runs_are_cut_before_the_audio_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Frames with gaps are a run each. Their number in a segment is limited."""
+    """Frames with gaps are a run each. The number of both tracks in a segment is limited."""
     monkeypatch.setattr(assembler, "MAX_SEGMENT_RUNS", 3)
-    frames = [Frame("inbound", 500 * n, payload(n, 8)) for n in range(3)]
+    tracks = ("inbound", "inbound", "outbound")
+    frames = [Frame(track, 500 * n, payload(n, 8)) for n, track in enumerate(tracks)]
     fold = fresh()
     assert fold.add(batch_of("MZ1", 1, frames[:2]), 1) is None
     assert fold.add(batch_of("MZ1", 2, frames[2:]), 2) is not None

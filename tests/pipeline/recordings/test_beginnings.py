@@ -46,7 +46,9 @@ def test_a_recording_begins_with_the_opening_of_its_stream() -> None:
         checkpoint.offset, checkpoint.closed_at, checkpoint.started_at, checkpoint.last_at,
     )  # fmt: skip
     assert (0, 0, 0) == (checkpoint.batches, checkpoint.last_batch, checkpoint.segments)
-    assert ["inbound", "outbound"] == [track.track for track in checkpoint.tracks]
+    assert [("inbound", False), ("outbound", False)] == [
+        (track.track, track.batch_missing) for track in checkpoint.tracks
+    ]
 
 
 @pytest.mark.parametrize("record", [batch(4), dropped([batch(4)])])

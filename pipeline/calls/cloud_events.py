@@ -158,6 +158,8 @@ def known_type(event_type: str, data: Any) -> str | None:
             return name
         payload = data.get("payload") if isinstance(data, dict) else None
         stated = payload.get("eventtype") if isinstance(payload, dict) else None
+        if not isinstance(stated, str):
+            return None
         return stated if stated in TASK_EVENTS or stated in RESERVATION_EVENTS else None
     return known_callback(event_type)
 
@@ -178,6 +180,8 @@ def _element(document: Any, body: bytes, original: bytes) -> Element:
         return _read(document, body)
     except Malformed as error:
         return UnreadableEvent(error.reason, str(error), original, error.invalid_sids)
+    except Exception as error:  # noqa: BLE001 - our defect must not hide the array's other events
+        return UnreadableEvent("defect", repr(error), original)
 
 
 def _read(document: Any, body: bytes) -> Element:

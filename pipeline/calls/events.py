@@ -21,7 +21,7 @@ from pipeline.calls.cloud_events import (
     known_type,
     task_router_payload,
 )
-from pipeline.calls.fields import parsed, part, repeated, stated_version, text, version
+from pipeline.calls.fields import flag, parsed, part, repeated, stated_version, text, version
 from pipeline.calls.stamps import Stamp
 from pipeline.calls.status_callbacks import Said, leg_of, media_stream_of
 from pipeline.calls.times import millis, refined
@@ -148,8 +148,7 @@ def _direction(attributes: Mapping[str, Any]) -> str | None:
     number to call in `outbound_to`, which decides.
     """
     targets = (text(attributes, "to"), text(attributes, "outbound_to"))
-    flags = (attributes.get("client_call"), attributes.get("internal"))
-    if any(str(flag).lower() == "true" for flag in flags):
+    if "true" in (flag(attributes, "client_call"), flag(attributes, "internal")):
         return "internal"
     if any(target is not None and target.lower().startswith("client:") for target in targets):
         return "internal"

@@ -63,6 +63,14 @@ def part(attributes: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def flag(values: Mapping[str, Any], name: str) -> str | None:
+    """Return the flag with that name, a boolean or a text in either case, as `true` or `false`;
+    None for anything else."""
+    value = values.get(name)
+    said = str(value).lower() if isinstance(value, bool | str) else None
+    return said if said in ("true", "false") else None
+
+
 def text(values: Mapping[str, Any], name: str) -> str | None:
     """Return the text with that name, stripped and cut to the greatest length; None if nothing is
     left."""

@@ -4,7 +4,7 @@ leg, those of media streams about the media stream."""
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.calls.fields import text
+from pipeline.calls.fields import flag, text
 from pipeline.twilio.sids import SidKind, sid_in
 from schemas.fast_dataclass import dataclass
 
@@ -58,7 +58,7 @@ def _of_participant(
 ) -> tuple[dict[str, str | None], dict[str, int]]:
     values = {
         "label": text(parameters, "ParticipantLabel"),
-        "coaching": _flag(parameters, "Coaching"),
+        "coaching": flag(parameters, "Coaching"),
         "muted": {"mute": "true", "unmute": "false"}.get(said),
         "hold": {"hold": "true", "unhold": "false"}.get(said),
         "presence": {"join": "joined", "leave": "left"}.get(said),
@@ -67,8 +67,8 @@ def _of_participant(
     }
     milestone = {"join": "joined", "leave": "left"}.get(said)
     if said == "join":
-        values["joined_muted"] = _flag(parameters, "Muted")
-    if said == "join" and _flag(parameters, "Hold") == "true":
+        values["joined_muted"] = flag(parameters, "Muted")
+    if said == "join" and flag(parameters, "Hold") == "true":
         values["hold"] = "true"
     return values, {milestone: at} if milestone else {}
 
@@ -93,9 +93,3 @@ def _ends(parameters: Mapping[str, Any]) -> dict[str, str | None]:
         "to": text(parameters, "To"),
         "call_direction": text(parameters, "Direction"),
     }
-
-
-def _flag(parameters: Mapping[str, Any], name: str) -> str | None:
-    value = parameters.get(name)
-    said = str(value).lower()
-    return said if said in ("true", "false") else None

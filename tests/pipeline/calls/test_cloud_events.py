@@ -168,3 +168,34 @@ def test_the_payload_may_state_the_type_of_an_event_of_taskrouter(
     data = {"payload": {"eventtype": stated}}
     assert name == known_type("com.twilio.taskrouter.odd", data)
     assert "task.updated" == known_type("com.twilio.taskrouter.task.updated", data)
+
+
+@pytest.mark.parametrize("stated", [[], {}, ["task.created"], 5, True, None])
+def test_an_unknown_event_may_state_anything_as_its_event_type(stated: object) -> None:
+    """Only a text can name a known type. The event is published, and so are its neighbours."""
+    odd = json.loads(raw(type="com.twilio.taskrouter.x", data={"payload": {"eventtype": stated}}))
+    known = json.loads(raw(id="EV2", data={"payload": {"task_sid": TASK}}))
+    found = list(elements(json.dumps([odd, known]).encode()))
+    assert ["EV1", "EV2"] == [e.event_id for e in found if isinstance(e, Readable)]
+
+
+def test_a_defect_concerns_one_event_of_an_array(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The events around it are published, and the dead letter has only the event itself."""
+
+    def broken(event_type: str, data: Any) -> str | None:
+        if event_type.endswith("painted"):
+            raise RuntimeError("a defect")
+        return known_type(event_type, data)
+
+    monkeypatch.setattr("pipeline.calls.cloud_events.known_type", broken)
+    painted = json.loads(raw(id="EV2", type="com.twilio.taskrouter.task.painted"))
+    before, after = (
+        json.loads(raw(id=event_id, data={"payload": {"task_sid": TASK}}))
+        for event_id in ("EV1", "EV3")
+    )
+    first, defect, last = elements(json.dumps([before, painted, after]).encode())
+    assert isinstance(first, Readable)
+    assert isinstance(last, Readable)
+    assert ("EV1", "EV3") == (first.event_id, last.event_id)
+    assert isinstance(defect, UnreadableEvent)
+    assert ("defect", painted) == (defect.reason, json.loads(defect.original))

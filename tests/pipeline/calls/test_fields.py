@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.calls.fields import parsed, part, repeated, stated_version, text, version
+from pipeline.calls.fields import flag, parsed, part, repeated, stated_version, text, version
 
 MAX_REPEATED_CHARACTERS = 16_384
 MAX_VERSION = 2**62
@@ -76,3 +76,16 @@ def test_repeated_texts_are_read_once() -> None:
     assert [3, 4] == [once(longest + "x") for _ in range(2)]
     assert [5, 6] == [once(7) for _ in range(2)]
     assert [7, 7, 8] == [once(value) for value in ("b", "b", "a")]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (True, "true"), (False, "false"), ("true", "true"), ("False", "false"), ("TRUE", "true"),
+        (1, None), (0, None), ("1", None), ("yes", None), ("", None), (None, None),
+        (["true"], None), ({"true": True}, None),
+    ],
+)  # fmt: skip
+def test_a_flag_is_a_boolean_or_its_name(value: object, expected: str | None) -> None:
+    """Twilio writes flags as text, plugins in either way."""
+    assert expected == flag({"Muted": value}, "Muted")

@@ -1,5 +1,6 @@
 """Secrets from files, two values of a secret, and the settings that each role gets."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,11 @@ def test_a_registrys_password_is_not_sent_in_clear_text(password: str) -> None:
         with pytest.raises(SettingsError, match="SCHEMA_REGISTRY_URL") as refused:
             load(None, schema_registry_url=url.format(f"user:begin{password}end"))
         assert f"begin{password}end" not in str(refused.value)
+
+
+def test_each_secret_is_listed_in_the_documentation() -> None:
+    """docs/settings.md lists the settings that can come from a file."""
+    page = (Path(__file__).parents[3] / "docs" / "settings.md").read_text()
+    [listed] = [part for part in page.split("\n\n") if part.startswith("Every secret can come")]
+    named = set(re.findall(r"`([A-Z_]+)`", listed))
+    assert {name.upper() for name in SECRETS} == named

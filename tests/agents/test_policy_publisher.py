@@ -42,7 +42,7 @@ async def test_an_emptied_list_is_held_back_and_taken_after_its_time(
     assert ((), "", {}) == (here.in_force, here.why, here.topic.held_back)
 
 
-async def test_a_change_of_what_is_held_back_begins_the_time_anew(
+async def test_a_change_of_the_held_back_list_restarts_the_delay(
     policy_scene: Callable[..., Scene],
 ) -> None:
     """So does a restart of the process."""
@@ -59,7 +59,7 @@ async def test_a_change_of_what_is_held_back_begins_the_time_anew(
     assert (TEN[1],) == here.in_force
 
 
-async def test_what_is_held_back_can_be_accepted(policy_scene: Callable[..., Scene]) -> None:
+async def test_a_held_back_list_can_be_accepted(policy_scene: Callable[..., Scene]) -> None:
     """It takes effect at once, and only it: the same loss later is held back again."""
     here = policy_scene(*TEN)
     here.write()

@@ -86,7 +86,7 @@ def _answer(identity: str, generation: int, command: str, sid: str, now: int) ->
 
 
 def _minute(epoch: int, greater_epoch: int) -> Scene:
-    """A call in progress for a minute, that begins ten seconds after the gateway was heard."""
+    """A call in progress for a minute; it begins ten seconds after the gateway's sign of life."""
     scene = Scene(epoch, greater_epoch)
     scene.take(call(reservation("other@example.com", created=T)), T)
     for now in range(T, T + 10_000, 1_000):

@@ -138,7 +138,7 @@ def test_a_start_that_never_reached_a_gateway_is_counted() -> None:
     assert before + 1 == count_of("failed_starts", kind="never-reached-gateway")
 
 
-def test_a_call_whose_direction_stays_unknown_is_decided_by_a_tick_and_counted() -> None:
+def test_a_call_of_unknown_direction_is_decided_by_a_tick_and_counted() -> None:
     """Five seconds after the monitored agent accepted; as soon as it is known, it is recorded."""
     core = counted_core()
     unknown = call(ACTIVE, direction=None)

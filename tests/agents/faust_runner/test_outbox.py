@@ -41,7 +41,7 @@ class Client:
         (FetchRequest, True, ["answered"]),
     ],
 )
-async def test_what_is_written_gathers_while_the_role_is_behind(
+async def test_writes_are_collected_while_the_role_is_behind(
     request_type: type, behind: bool, done: list[str]
 ) -> None:
     """Only writes are delayed, and only while the role is behind; the result is the broker's

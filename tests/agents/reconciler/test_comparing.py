@@ -35,7 +35,7 @@ from tests.conftest import SettingsFor
 pytestmark = pytest.mark.integration
 
 
-async def test_a_call_whose_events_never_came_is_added_once(
+async def test_a_call_with_undelivered_events_is_added_once(
     prefix: str, settings_for: SettingsFor
 ) -> None:
     """The captured call costs nothing; the chat is left out; a repeat writes nothing. Of the tasks

@@ -97,7 +97,7 @@ class FakeConsumer:
         self.calls = 0
 
     def subscribe(self, _: Sequence[str], listener: Any) -> None:
-        """The listener hears of rebalances."""
+        """Keep the listener, which is notified of rebalances."""
         self.listener = listener
 
     async def start(self) -> None:

@@ -63,7 +63,7 @@ async def test_the_manifest_s_hashes_are_those_of_the_received_samples(store):
         assert hashlib.sha256(received).hexdigest() == segment["sha256"]
 
 
-async def test_what_is_refused_is_a_dead_letter():
+async def test_a_refused_record_is_a_dead_letter():
     """The dead letter has the reason and the position, but not the bytes, which may be audio."""
     producer = FakeProducer()
     effects = effects_on(AudioStore(MemoryStore()), producer, Health())

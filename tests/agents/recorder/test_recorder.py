@@ -24,7 +24,7 @@ from tests.agents.recorder.parts import (
     messages,
     no_checkpoints,
 )
-from tests.pipeline.recordings.logs import batch_of, closed, opened, whose
+from tests.pipeline.recordings.logs import batch_of, closed, opened, opened_recording
 
 
 async def test_what_comes_right_after_a_rebalance_is_recorded(monkeypatch):
@@ -44,7 +44,7 @@ async def test_what_comes_right_after_a_rebalance_is_recorded(monkeypatch):
     assert [RecordingStarted, RecordingCompleted] == reports
 
 
-async def test_what_is_gone_stops_its_own_partition_only(monkeypatch, tmp_path):
+async def test_missing_files_stop_their_own_partition_only(monkeypatch, tmp_path):
     """A deleted draft raises an alarm that names the recording. No later record of its partition is
     processed or committed, and recordings of other partitions are completed."""
     store = AudioStore.from_url(tmp_path.as_uri())
@@ -55,7 +55,7 @@ async def test_what_is_gone_stops_its_own_partition_only(monkeypatch, tmp_path):
         {first: messages("MZ3", 0, 12, 3, offset=12)},
     ]
     stop, health, producer = asyncio.Event(), Health(), FakeProducer()
-    consumer = Rounds(rounds, stop, tmp_path / draft_key(whose("MZ1")), health)
+    consumer = Rounds(rounds, stop, tmp_path / draft_key(opened_recording("MZ1")), health)
 
     monkeypatch.setattr(recorder, "read_checkpoints", no_checkpoints)
     monkeypatch.setattr(kafka, "consumer", lambda *_, **__: consumer)
@@ -65,6 +65,6 @@ async def test_what_is_gone_stops_its_own_partition_only(monkeypatch, tmp_path):
     done = [r.stream_sid for _, r in producer.sent if isinstance(r, RecordingCompleted)]
     assert ["MZ2"] == done
     assert [first] == consumer.paused
-    assert inum(whose("MZ1")) in consumer.reasons["partition-3"]
+    assert inum(opened_recording("MZ1")) in consumer.reasons["partition-3"]
     assert consumer.offsets[first] <= 6
     assert 12 == consumer.offsets[second]

@@ -30,7 +30,7 @@ async def test_it_is_idle_and_healthy_if_nothing_is_retrieved() -> None:
 
 
 @pytest.mark.parametrize("capture", [CaptureMode.POST_CALL, CaptureMode.BOTH])
-async def test_without_credentials_it_says_what_is_missing(capture: CaptureMode) -> None:
+async def test_without_credentials_it_names_the_missing_settings(capture: CaptureMode) -> None:
     """In its health; the process stays."""
     health = await stopped(Settings(capture=capture))
     assert {"twilio"} == health.reasons.keys()

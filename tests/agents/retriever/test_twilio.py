@@ -45,7 +45,7 @@ async def test_a_leg_in_another_tasks_conference_brings_no_recording_of_it(tmp_p
 
 
 @pytest.mark.parametrize("customer_first", [True, False])
-async def test_who_joined_first_is_known(tmp_path: Path, customer_first: bool) -> None:
+async def test_the_first_participant_is_known(tmp_path: Path, customer_first: bool) -> None:
     """By Conference Insights; an unknown conference has no answer."""
     async with scene(tmp_path, customer_first=customer_first) as at:
         expected = CUSTOMER if customer_first else WORKER

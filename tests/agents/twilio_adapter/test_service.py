@@ -126,7 +126,7 @@ async def test_a_newer_attempt_supersedes_a_waiting_start(scene: Scene) -> None:
 
 
 async def test_an_expired_start_asks_nothing(scene: Scene) -> None:
-    """A command that is too old is answered so, and Twilio never hears of it."""
+    """A command that is too old is answered `expired`, without a request to Twilio."""
     answer = await scene.does(start_command(expires_at=machine_clock() - 1))
 
     assert ("expired", []) == (answer.outcome, scene.twilio.requests)

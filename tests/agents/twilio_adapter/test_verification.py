@@ -111,7 +111,7 @@ async def test_a_leg_in_another_tasks_conference_contradicts() -> None:
         [leg(WORKER, "ann@example.com"), {"call_sid": OTHER, "label": None, "status": "ringing"}],
     ],
 )
-async def test_what_is_not_certain_is_unknown(conference: list[dict[str, Any]] | None) -> None:
+async def test_an_uncertain_result_is_unknown(conference: list[dict[str, Any]] | None) -> None:
     """The answer is unknown if there is no conference yet, if only agents are in it, or if nothing
     is known about the legs."""
     conferences = {} if conference is None else {TASK: conference}

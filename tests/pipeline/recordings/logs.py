@@ -114,7 +114,7 @@ def opened(sid: str, at: int = T0) -> MediaStreamOpened:
     return MediaStreamOpened(sid, f"CA{sid}", "WT1", f"name-{sid}", 1, GATEWAY, EPOCH, at)
 
 
-def whose(sid: str, at: int = T0) -> Recording:
+def opened_recording(sid: str, at: int = T0) -> Recording:
     """The recording of a media stream that `opened` began, as the first record of a log."""
     return Recording(
         *(sid, f"CA{sid}", "WT1", f"name-{sid}", 1, GATEWAY, EPOCH, at), first_offset=0

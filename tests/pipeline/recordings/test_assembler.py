@@ -27,8 +27,8 @@ from tests.pipeline.recordings.logs import (
     dropped,
     frame_lists,
     opened,
+    opened_recording,
     payload,
-    whose,
 )
 from tests.pipeline.recordings.supplemented import batch as regular_batch
 
@@ -269,7 +269,7 @@ def test_a_supplement_begins_with_its_first_frame() -> None:
     stays."""
     frames = [Frame("inbound", 5_040, payload(1, 160)), Frame("outbound", 5_000, payload(2, 160))]
     first = batch_of("MZ1", 4, frames)
-    fold = supplement(first, 9, whose("MZ1"), 3)
+    fold = supplement(first, 9, opened_recording("MZ1"), 3)
     assert UNKNOWN == fold.origin
     fold.add(first, 9)
     assert 5_000 == fold.origin
@@ -283,7 +283,7 @@ def test_a_supplement_begins_with_its_first_frame() -> None:
 def test_a_supplement_without_frames_has_no_origin_yet() -> None:
     """Batches with invalid frames only do not begin its audio."""
     empty = batch_of("MZ1", 4, [], invalid=2)
-    fold = supplement(empty, 9, whose("MZ1"), 3)
+    fold = supplement(empty, 9, opened_recording("MZ1"), 3)
     fold.add(empty, 9)
     assert (UNKNOWN, 0) == (fold.origin, fold.samples)
 

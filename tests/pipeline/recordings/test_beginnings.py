@@ -16,7 +16,15 @@ from pipeline.recordings.beginnings import (
 from pipeline.recordings.beginnings import opened as begun
 from pipeline.recordings.keys import inum, recording_id, recording_of
 from schemas.records import MediaBatch, RecorderCheckpoint
-from tests.pipeline.recordings.logs import T0, Frame, batch_of, dropped, opened, payload, whose
+from tests.pipeline.recordings.logs import (
+    T0,
+    Frame,
+    batch_of,
+    dropped,
+    opened,
+    opened_recording,
+    payload,
+)
 
 
 def batch(number: int, *, tracks: tuple[str, ...] = ("inbound", "outbound")) -> MediaBatch:
@@ -40,7 +48,7 @@ def after(*batches: MediaBatch) -> RecorderCheckpoint:
 def test_a_recording_begins_with_the_opening_of_its_stream() -> None:
     """By the gateway's clock; the next record to read is the one behind it."""
     assembler = begun(opened("MZ1"), 3)
-    assert replace(whose("MZ1"), first_offset=3) == assembler.recording
+    assert replace(opened_recording("MZ1"), first_offset=3) == assembler.recording
     checkpoint = assembler.checkpoint()
     assert (4, None, T0, T0) == (
         checkpoint.offset, checkpoint.closed_at, checkpoint.started_at, checkpoint.last_at,
@@ -66,7 +74,7 @@ def test_without_an_opening_a_later_record_begins_it(record: MediaBatch) -> None
 def test_a_supplement_belongs_to_its_recording() -> None:
     """It has its name and generation, and a part of its own; it begins when its first frame was
     spoken, and is named after the time at which that came."""
-    first = whose("MZ1")
+    first = opened_recording("MZ1")
     made = supplement(batch(4), 9, first, 2).recording
     assert (4, inum(first), "name-MZ1", 1) == (
         made.part, made.supplement_of, made.name, made.generation,
@@ -82,19 +90,19 @@ def test_a_supplement_belongs_to_its_recording() -> None:
 @pytest.mark.parametrize(("known", "expected"), [(2, 2), (3, 3), (4, 3), (9, 3)])
 def test_batches_before_a_supplement_are_not_missing_in_it(known: int, expected: int) -> None:
     """Those that the recording has, or that came later than its own first one."""
-    checkpoint = supplement(batch(4), 9, whose("MZ1"), known).checkpoint()
+    checkpoint = supplement(batch(4), 9, opened_recording("MZ1"), known).checkpoint()
     assert (expected, UNKNOWN) == (checkpoint.last_batch, checkpoint.origin)
 
 
 def test_the_announcement_of_a_recording() -> None:
     """Under its number and its id; a supplement names its recording."""
-    record = started(whose("MZ1"))
-    assert (inum(whose("MZ1")), recording_id(whose("MZ1")), "") == (
+    record = started(opened_recording("MZ1"))
+    assert (inum(opened_recording("MZ1")), recording_id(opened_recording("MZ1")), "") == (
         record.inum, record.recording_id, record.supplement_of,
     )  # fmt: skip
     assert (T0, 1, "WT1") == (record.started_at, record.generation, record.task_sid)
-    late = supplement(batch(4), 9, whose("MZ1"), 2).recording
-    assert inum(whose("MZ1")) == started(late).supplement_of
+    late = supplement(batch(4), 9, opened_recording("MZ1"), 2).recording
+    assert inum(opened_recording("MZ1")) == started(late).supplement_of
 
 
 def test_a_recording_is_begun_anew_under_its_number() -> None:
@@ -128,7 +136,7 @@ def test_of_a_track_that_is_not_in_the_first_kept_record_all_frames_are_lost() -
 
 def test_a_supplement_is_begun_anew_with_its_own_numbers() -> None:
     """The batches before its first one are none of its own."""
-    assembler = supplement(batch(4), 9, whose("MZ1"), 2)
+    assembler = supplement(batch(4), 9, opened_recording("MZ1"), 2)
     assembler.add(batch(4), 9)
     assembler.add(batch(5), 10)
     known = assembler.checkpoint()

@@ -14,9 +14,9 @@ from pipeline.recordings.beginnings import opened as begun
 from pipeline.recordings.keys import checkpoint_key, inum, recording_id, recording_of
 from pipeline.recordings.recording import Recording
 from tests.pipeline.recordings.closing import decision
-from tests.pipeline.recordings.logs import EPOCH, GATEWAY, T0, opened, whose
+from tests.pipeline.recordings.logs import EPOCH, GATEWAY, T0, opened, opened_recording
 
-FIRST = whose("MZ1")
+FIRST = opened_recording("MZ1")
 AT = int(datetime(2025, 11, 23, 6, 37, 42, 345_000, tzinfo=UTC).timestamp() * 1_000)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pipeline.recordings.keys import recording_of
 from pipeline.recordings.memory import Memory
 from tests.pipeline.recordings.closing import closing_checkpoint, decision
-from tests.pipeline.recordings.logs import T0, opened, whose
+from tests.pipeline.recordings.logs import T0, opened, opened_recording
 
 DAYS = 24 * 60 * 60 * 1_000
 STOP = decision(0, "stop")
@@ -26,7 +26,7 @@ def test_a_supplement_also_knows_the_decisions_of_its_recording() -> None:
     """They are in the closing checkpoint when the memory has forgotten them."""
     memory = Memory([STOP, FIRST])
     late = replace(recording_of(FIRST), part=7)
-    assert [STOP] == list(memory.decisions_on(whose("MZ1")))
+    assert [STOP] == list(memory.decisions_on(opened_recording("MZ1")))
     assert [STOP, OWN] == list(memory.decisions_on(late))
     assert [OWN] == list(Memory([FIRST]).decisions_on(late))
 

@@ -15,19 +15,19 @@ from tests.pipeline.recordings.logs import (
     closed,
     dropped,
     opened,
+    opened_recording,
     payload,
-    whose,
 )
 
 FRAMES = [Frame("inbound", 100, payload(1, 160))]
 BATCH = batch_of("MZ1", 4, FRAMES)
-SUPPLEMENT = supplement(BATCH, 9, whose("MZ1"), 0)
+SUPPLEMENT = supplement(BATCH, 9, opened_recording("MZ1"), 0)
 
 
 def test_all_records_of_a_media_stream_have_one_source() -> None:
     """So have its recording and its checkpoint; another task, stream, gateway or life of the
     gateway is another source."""
-    records = [opened("MZ1"), BATCH, dropped([BATCH]), closed("MZ1"), whose("MZ1")]
+    records = [opened("MZ1"), BATCH, dropped([BATCH]), closed("MZ1"), opened_recording("MZ1")]
     assert 1 == len({source_of(each) for each in (*records, closing_checkpoint("MZ1"))})
     changes = [{"task_sid": "WT2"}, {"stream_sid": "MZ2"}, {"gateway": "g"}, {"epoch": 7}]
     others = {source_of(replace(BATCH, **each)) for each in changes}  # type: ignore[arg-type]
@@ -36,7 +36,7 @@ def test_all_records_of_a_media_stream_have_one_source() -> None:
 
 def test_a_recording_may_be_silent_for_an_hour_and_a_supplement_for_a_minute() -> None:
     """A gateway spills audio while Kafka is away; a supplement's audio arrives all at once."""
-    assert 60 * 60 * 1_000 == silence_limit(whose("MZ1"))
+    assert 60 * 60 * 1_000 == silence_limit(opened_recording("MZ1"))
     assert 60 * 1_000 == silence_limit(SUPPLEMENT.recording)
 
 

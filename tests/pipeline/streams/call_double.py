@@ -18,7 +18,7 @@ class CallDouble:
     leg: str | None = CUSTOMER_LEG
     direction: str = "inbound"
 
-    def _tell(self, source: str, record: Call) -> None:
+    def _publish(self, source: str, record: Call) -> None:
         raise NotImplementedError
 
     def want(self) -> None:
@@ -30,7 +30,7 @@ class CallDouble:
             )
             self.reservations = (*self.reservations, fresh)
             self.wanted = True
-            self.tell_call()
+            self.publish_call()
 
     def unwant(self) -> None:
         """The agent leaves."""
@@ -39,19 +39,19 @@ class CallDouble:
             over = replace(last, milestones={**last.milestones, "wrapup": self.now})
             self.reservations = (*others, over)
             self.wanted = False
-            self.tell_call()
+            self.publish_call()
 
     def report(self, stream_sid: str, milestone: str) -> None:
         """Twilio's status callback reports a media stream: `stopped` or `error`."""
         before = self.reports.get(stream_sid) or ReportedStream(stream_sid, facts(), {})
         milestones = {**before.milestones, milestone: self.now}
         self.reports[stream_sid] = replace(before, milestones=milestones)
-        self.tell_call()
+        self.publish_call()
 
-    def tell_call(self) -> None:
+    def publish_call(self) -> None:
         """The tracker publishes a version of the call."""
         self.revision += 1
-        self._tell("calls", self.version())
+        self._publish("calls", self.version())
 
     def version(self) -> Call:
         """The call as it is."""

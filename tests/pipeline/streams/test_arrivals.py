@@ -103,7 +103,7 @@ def test_nothing_is_judged_while_reports_cannot_be_read() -> None:
     assert seen.is_due(T + 9_000 + ARRIVAL_MS)
 
 
-def test_what_is_remembered_is_bounded() -> None:
+def test_remembered_starts_are_bounded() -> None:
     """The oldest is forgotten first."""
     kept = arrivals.REMEMBERED
     seen = Arrivals()

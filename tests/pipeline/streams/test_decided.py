@@ -60,7 +60,7 @@ def test_two_decisions_of_one_moment_have_an_order() -> None:
 
 
 @pytest.mark.parametrize(("after", "is_judged"), [(DAY - 1, True), (DAY, False)])
-def test_a_call_whose_last_event_is_a_day_old_is_not_decided(after: int, is_judged: bool) -> None:
+def test_a_call_with_a_last_event_a_day_old_is_not_decided(after: int, is_judged: bool) -> None:
     """It is history that was brought in once more: nothing is recorded or published."""
     found = judge(ACTIVE, ACTIVE.latest_event_at + after)
     assert is_judged == (found.decision is not None)

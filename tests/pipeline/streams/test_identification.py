@@ -43,7 +43,7 @@ def running(leg: str = ANN, label: str | None = None) -> tuple[Story, Manager]:
     return story, manager
 
 
-def test_an_agent_who_comes_back_on_an_unlabelled_leg_is_recorded_again() -> None:
+def test_an_agent_that_comes_back_on_an_unlabelled_leg_is_recorded_again() -> None:
     """The leg leaves: stop, with that reason. Another one joins: its ends are asked for at once.
     They are the agent's: the same session continues, and a new recording of the customer starts."""
     story, manager = running(label=worker_sid("ann"))
@@ -111,7 +111,7 @@ def test_legs_that_events_identify_are_not_asked_for() -> None:
         assert [] == manager.tick(at).of(FetchLeg)
 
 
-def test_no_leg_is_asked_for_whose_worker_is_not_monitored() -> None:
+def test_legs_of_unmonitored_workers_are_not_looked_up() -> None:
     """Nor after the call."""
     story = inbound().reservation("created", 1_000, "zoe").reservation("accepted", 2_000, "zoe")
     manager = Manager().receive(story.participant("join", 2_000, AGAIN), 2_500)
@@ -138,7 +138,7 @@ def test_an_answer_that_does_not_come_is_asked_for_again_ever_more_slowly() -> N
     assert is_at_rest(replace(manager.state, media_streams=()))
 
 
-def test_a_question_whose_answer_is_lost_is_repeated_until_the_call_is_over() -> None:
+def test_a_query_with_a_lost_answer_is_repeated_until_the_call_is_over() -> None:
     """It keeps no state of a call that is over."""
     story, manager = running()
     assert 1 == len(manager.tick(5_000).of(FetchLeg))

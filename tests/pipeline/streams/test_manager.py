@@ -233,7 +233,7 @@ def test_versions_in_any_order_lead_to_the_latest_decision(
 
 
 @given(st.lists(st.integers(0, 1), min_size=2, max_size=8))
-def test_decisions_of_one_moment_can_be_told_apart(steps: list[int]) -> None:
+def test_decisions_of_one_moment_are_distinguishable(steps: list[int]) -> None:
     """Kafka gives records that it appends together one timestamp: each decision that they bring has
     an `at` of its own, in order, and a record that comes again changes nothing."""
     agents = [f"agent{number}@example.com" for number in range(len(steps))]

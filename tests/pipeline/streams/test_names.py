@@ -20,7 +20,7 @@ def test_names_and_ids_tell_media_streams_apart() -> None:
     assert stop_command_id("WT", 2, None, 1) == stop_command_id("WT", 2, "MZ2", 1)
 
 
-def test_ids_of_commands_name_what_is_asked_and_the_attempt() -> None:
+def test_ids_of_commands_name_the_request_and_the_attempt() -> None:
     """The adapter answers a command that it knows without asking Twilio again."""
     assert "start:WT:1:2" == start_command_id("WT", 1, 2)
     assert "find:WT:2" == find_command_id("WT", 2)

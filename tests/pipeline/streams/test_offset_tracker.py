@@ -27,7 +27,7 @@ def test_nothing_begun_is_nothing_to_commit() -> None:
 
 
 @given(st.lists(st.integers(0, 30), max_size=60))
-def test_what_is_read_again_is_not_begun_again(offsets: list[int]) -> None:
+def test_records_that_are_read_again_are_not_begun_again(offsets: list[int]) -> None:
     """Only an offset beyond all before it counts as new."""
     unfinished, begun = UnfinishedOffsets(), list[int]()
     for offset in offsets:

@@ -60,7 +60,7 @@ def test_the_agents_own_telephone_is_never_streamed() -> None:
     assert chosen(BOSS, phone, CUSTOMER, **ends) == CUSTOMER
 
 
-def test_a_telephone_of_an_agent_whose_contact_is_not_known_is_not_streamed() -> None:
+def test_a_telephone_of_an_agent_without_a_known_contact_is_not_streamed() -> None:
     """Its number is another than the one that was called."""
     phone = Participant("CA-phone", "", "connected")
     unknown = replace(MARKS, worker_ends=frozenset(), workers=frozenset())
@@ -90,7 +90,7 @@ def test_the_caller_id_of_an_agents_leg_is_not_the_customer() -> None:
     assert chosen(ANN, CUSTOMER, cust=to_client) is NoLeg.NOBODY
 
 
-def test_what_is_not_sure_is_not_streamed() -> None:
+def test_an_uncertain_leg_is_not_streamed() -> None:
     """No leg, a ringing one, two that may be the customer's, a lone one that may be the agent's."""
     ringing = replace(CUSTOMER, status="ringing")
     listener = Participant("CA-boss", "", "connected", coaching=True)
@@ -105,7 +105,7 @@ def test_what_is_not_sure_is_not_streamed() -> None:
     assert chosen(replace(CUSTOMER, label="customer")).label == "customer"  # type: ignore[union-attr]
 
 
-def test_an_agent_who_calls_their_own_telephone_is_identified_by_elimination() -> None:
+def test_an_agent_on_their_own_telephone_is_identified_by_elimination() -> None:
     """Two legs have the same end; only the agent's label distinguishes them."""
     marks = replace(MARKS, customer_ends=frozenset({"tel:15550177"}))
     first, second = replace(ANN, label="ann@example.com"), CUSTOMER

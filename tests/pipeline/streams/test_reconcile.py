@@ -218,7 +218,7 @@ def test_a_leg_that_becomes_known_is_asked_for_at_once() -> None:
     world.deliver_all()
     for leg in (CUSTOMER_LEG, "CAother"):
         world.leg = leg
-        world.tell_call()
+        world.publish_call()
         world.deliver_all()
 
     assert [None, CUSTOMER_LEG, "CAother"] == [c.call_sid for c in world.issued]

@@ -54,7 +54,7 @@ def test_a_call_that_was_streamed_goes_on() -> None:
     assert is_stale(unknown_call(TASK), version, view(version), at)
 
 
-def test_an_agent_who_has_left_does_not_make_a_call_recent() -> None:
+def test_an_agent_that_has_left_does_not_make_a_call_recent() -> None:
     """Only agents that are on the call count, however late one of the others accepted."""
     gone = reservation(BOB, created=0, accepted=4 * HOUR, wrapup=4 * HOUR + 1_000)
     made = call(reservation(ANN, created=0, accepted=ACCEPTED), gone)

@@ -87,7 +87,7 @@ class World(CallDouble):
 
     # Kafka and the manager
 
-    def _tell(self, source: str, record: Record) -> None:
+    def _publish(self, source: str, record: Record) -> None:
         self.coming[source].append((self.now, record))
 
     def deliver(self, source: str | None = None) -> bool:
@@ -154,7 +154,7 @@ class World(CallDouble):
             if isinstance(record, Command):
                 self.commands.append(record)
                 continue
-            self._tell("manager", record)
+            self._publish("manager", record)
             if isinstance(record, MediaStreamChanged):
                 self.changes.append(record)
             if isinstance(record, RecordingDecided):
@@ -188,7 +188,7 @@ class World(CallDouble):
         outcome = deed.outcome
         if isinstance(command, FindConference | VerifyLeg):
             if outcome is not None:
-                self._tell("adapter", self._answered(command, deed))
+                self._publish("adapter", self._answered(command, deed))
             return
         if isinstance(command, StartDuplicateStream):
             if not self.on_call:
@@ -200,7 +200,7 @@ class World(CallDouble):
             self._stop(command)
         if outcome is not None:
             sid = stream_sid if outcome == "done" else None
-            self._tell("adapter", answer(command, outcome, sid, deed, self.now))
+            self._publish("adapter", answer(command, outcome, sid, deed, self.now))
 
     def _answered(self, command: FindConference | VerifyLeg, deed: Deed) -> CommandAnswered:
         if deed.outcome != "done":
@@ -228,7 +228,7 @@ class World(CallDouble):
             return
         name, epoch = stream_name(TASK, CUSTOMER_LEG, generation), self.gateways[gateway].epoch
         self.sockets[stream_sid] = Socket(stream_sid, generation, name, gateway, epoch)
-        self._tell(gateway, self.sockets[stream_sid].opened(self.now))
+        self._publish(gateway, self.sockets[stream_sid].opened(self.now))
 
     def _stop(self, command: StopDuplicateStream) -> None:
         for socket in list(self.sockets.values()):
@@ -239,7 +239,7 @@ class World(CallDouble):
     def close(self, stream_sid: str, reason: str) -> None:
         """A socket ends, and its gateway reports it."""
         socket = self.sockets.pop(stream_sid)
-        self._tell(socket.gateway, socket.closed(self.now, reason))
+        self._publish(socket.gateway, socket.closed(self.now, reason))
 
     def hang_up(self) -> None:
         """The customer's leg ends, and no event says so."""
@@ -265,7 +265,7 @@ class World(CallDouble):
         if not self.gateways[gateway].up:
             self.gateways[gateway] = GatewayDouble(self.gateways[gateway].epoch + 1)
             epoch = self.gateways[gateway].epoch
-            self._tell(gateway, GatewayStarted(gateway, epoch, self.now))
+            self._publish(gateway, GatewayStarted(gateway, epoch, self.now))
 
     # Peace
 

@@ -106,7 +106,7 @@ async def test_a_call_is_found_opened_and_played(visit: Visit) -> None:
     assert [] == visit.complaints
 
 
-async def test_the_waveforms_show_who_spoke(visit: Visit) -> None:
+async def test_the_waveforms_show_the_speaker(visit: Visit) -> None:
     """The customer's side is tall in its first half, the other in its second."""
     await visit.signed_in(f"/contacts/{CONTACT.contact_id}")
     await expect(visit.page.locator(".player[data-ready]")).to_be_visible()

@@ -1,4 +1,4 @@
-"""Fetches the recordings of which a part must not be heard."""
+"""Fetch the recordings in which a part must not be audible."""
 
 from simulator.console import Console
 from tests.system.chaos.finality import certain, of_contact
@@ -6,8 +6,7 @@ from tests.system.chaos.run import Played
 
 
 async def audio_after_stops(played: Played) -> dict[str, bytes]:
-    """Fetch the recordings of media streams on which something was sent that must not be heard, by
-    stream SID."""
+    """Fetch the recordings of media streams that carried audio after a stop, by stream SID."""
     endpoints, found = played.stage.endpoints, {}
     async with Console(endpoints.console, endpoints.console_token) as console:
         for script in played.scripts:

@@ -1,4 +1,4 @@
-"""Check that a stop is final: audio sent after it is not heard, and its socket is closed. Pure;
+"""Check that a stop is final: audio sent after it is not audible, and its socket is closed. Pure;
 times are milliseconds since the epoch."""
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ LOG_MS = 1_000
 
 
 def certain(stream: MediaStream, found: Sequence[WithheldPeriod]) -> list[int]:
-    """Return the numbers of the frames that were certainly received when nothing may be heard."""
+    """Return the numbers of the frames that were certainly received when nothing may be audible."""
     return [
         number
         for number, at in enumerate(stream.sent_at)
@@ -36,7 +36,7 @@ def counts(
     may_lose: bool,
 ) -> list[str]:
     """Return the mistakes in the counts of a recording. `certainly`, `possibly`: the periods in
-    which nothing may be heard, by the decisions that were known in time, and by all decisions;
+    which nothing may be audible, by the decisions that were known in time, and by all decisions;
     `may_lose`: a gateway was killed.
 
     A decision to record that was perhaps known in time is in the second list only, so a frame must
@@ -64,19 +64,19 @@ def counts(
 
 
 def audible(stream: MediaStream, audio: bytes, found: Sequence[WithheldPeriod]) -> list[str]:
-    """Return the frames that are heard in a recording although they must not be."""
+    """Return the frames that are audible in a recording although they must not be."""
     try:
         samples = read_wav(audio).samples
     except NotWav as error:
         return [f"{stream.sid}: {error}"]
     sides = {name: samples[number::2] for number, name in enumerate(TRACKS)}
-    heard = 0
+    count = 0
     for number in certain(stream, found):
         sent = stream.sent[number]
         at = sent.timestamp * SAMPLES_PER_MS
         place = sides[sent.track][at : at + len(sent.payload)]
-        heard += place.strip(SILENCE) != b""
-    return [f"{stream.sid}: {heard} frames are heard after a stop"] if heard else []
+        count += place.strip(SILENCE) != b""
+    return [f"{stream.sid}: {count} frames are audible after a stop"] if count else []
 
 
 def open_sockets(
@@ -100,7 +100,7 @@ def open_sockets(
 
 
 def of_contact(contact: Mapping[str, Any] | None) -> list[WithheldPeriod]:
-    """Return when no part of a contact may be heard, by its decisions."""
+    """Return when no part of a contact may be audible, by its decisions."""
     return periods(contact["decisions"]) if contact else []
 
 
@@ -114,14 +114,14 @@ class Decided:
 
 
 def known(decided: Iterable[Decided], completed_at: int) -> list[WithheldPeriod]:
-    """Return when nothing may be heard of a recording that was complete at that time: a decision
+    """Return when nothing may be audible of a recording that was complete at that time: a decision
     that came later changes it no more."""
     in_time = [each for each in decided if each.written_at < completed_at - LOG_MS]
     return periods({"at": iso(each.at), "decision": each.decision} for each in in_time)
 
 
 def from_log(decided: Iterable[Decided]) -> list[WithheldPeriod]:
-    """Return when nothing may be heard, by when each decision was on the log."""
+    """Return when nothing may be audible, by when each decision was on the log."""
     return periods(
         {"at": iso(max(each.at, each.written_at)), "decision": each.decision} for each in decided
     )

@@ -1,4 +1,4 @@
-"""Audio that is heard after a stop, and sockets that stay open, are found."""
+"""Audible frames after a stop, and sockets that stay open, are found."""
 
 import struct
 from array import array
@@ -36,7 +36,7 @@ def wav(ran: MediaStream, until: int) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
-def test_what_is_withheld_must_be_what_was_sent_after_the_stop() -> None:
+def test_withheld_frames_must_be_those_sent_after_the_stop() -> None:
     """Neither less nor more, and together with the rest all that was sent."""
     ran = stream(6_000)
     assert counts(ran, recording(300, 300), PERIODS, PERIODS, may_lose=False) == []
@@ -67,7 +67,7 @@ def test_frames_that_a_closed_socket_did_not_take_are_excused() -> None:
     assert counts(ran, recording(300, 100), PERIODS, PERIODS, may_lose=False)
 
 
-def test_what_is_heard_after_a_stop_is_found() -> None:
+def test_audible_frames_after_a_stop_are_found() -> None:
     """Such audio is found as far as the times of receipt are known."""
     ran = stream(6_000)
     assert audible(ran, wav(ran, 3_100), PERIODS) == []

@@ -29,7 +29,7 @@ async def test_calls_come_out_right_while_everything_is_killed(tmp_path: Path) -
 
 
 async def test_twilio_is_away_for_a_while(tmp_path: Path) -> None:
-    """Audio sent after a stop is not heard, although Twilio stops nothing. Required time without
+    """Audio sent after a stop is not audible, although Twilio stops nothing. Required time without
     audio is in a gap, with a fault that occurred as its reason."""
     options = Options(
         calls=24, minutes=0.25, every=0, away_every=6.0, fail=0, seed=22, patience=PATIENCE,

@@ -88,7 +88,7 @@ async def _verify_call(
     verdict: Verdict, store: AudioStore, call: DayCall, contact: Contact, log: OnTheLog
 ) -> None:
     label = f"call {call.number} on {call.planned.gateway}"
-    heard: Counter[Code] = Counter()
+    found_codes: Counter[Code] = Counter()
     lost: Counter[str] = Counter()
     for recording in contact.recordings:
         verdict.supplements += bool(recording.supplement_of)
@@ -96,12 +96,12 @@ async def _verify_call(
             verdict.wrong.append(f"{label}: {recording.inum} is not complete")
             continue
         found, reported = await _recorded(verdict, store, recording)
-        heard.update(found)
+        found_codes.update(found)
         lost.update(reported)
     sent = {Code(call.number, track, n) for track in TRACKS for n in range(call.sent)}
-    verdict.wrong += _duplicates(label, heard, sent)
-    missing = sent - heard.keys()
-    verdict.fates["recorded"] += len(heard)
+    verdict.wrong += _duplicates(label, found_codes, sent)
+    missing = sent - found_codes.keys()
+    verdict.fates["recorded"] += len(found_codes)
     if wrong := (missing & log.published):
         verdict.wrong.append(f"{label}: {len(wrong)} frames are on the log and not recorded")
     reasons = Counter(log.dropped.get(code, "in memory") for code in missing)
@@ -129,9 +129,9 @@ async def _recorded(
     return found, manifest["lost_for"]
 
 
-def _duplicates(label: str, heard: Counter[Code], sent: set[Code]) -> list[str]:
-    twice = sum(count > 1 for count in heard.values())
-    strange = len(heard.keys() - sent)
+def _duplicates(label: str, found: Counter[Code], sent: set[Code]) -> list[str]:
+    twice = sum(count > 1 for count in found.values())
+    strange = len(found.keys() - sent)
     return [f"{label}: {twice} frames are recorded twice"] * bool(twice) + [
         f"{label}: {strange} frames of other calls"
     ] * bool(strange)

@@ -10,7 +10,7 @@ def test_each_record_once() -> None:
     assert [] == not_once(ENDS, {("calls", 0): Landed(3, 3, 0, 2)})
 
 
-def test_what_is_missing_twice_or_strange_is_found() -> None:
+def test_missing_repeated_and_unexpected_records_are_found() -> None:
     """By partition."""
     for landed in (Landed(2, 2, 0, 1), Landed(4, 3, 0, 2), Landed(3, 3, 1, 3)):
         [found] = not_once(ENDS, {("calls", 0): landed})

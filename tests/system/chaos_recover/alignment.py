@@ -27,11 +27,11 @@ Sides = tuple[bytes, bytes]
 @dataclass(frozen=True, slots=True)
 class RecoveredPlace:
     """The true place of recovered audio. `begins_at`: ms; `strange`: samples of it that Twilio did
-    not record there; `heard`: the spans (ms) in which something is audible."""
+    not record there; `audible`: the spans (ms) in which something is audible."""
 
     begins_at: float
     strange: int
-    heard: tuple[tuple[float, float], ...]
+    audible: tuple[tuple[float, float], ...]
 
 
 def place(sides: Sides, recorded: RecordedCall, *, is_mono: bool) -> RecoveredPlace | None:

@@ -218,9 +218,9 @@ def _captured_offset(facts: RecoverFacts, result: RecoverResult, stream_sid: str
 def _inaudible(found: RecoveredPlace, wanted: Sequence[Span]) -> list[str]:
     wrong = [f"{found.strange} samples are not Twilio's"] if found.strange else []
     allowed = [Span(s.begin - EDGE_MS, s.end + EDGE_MS) for s in wanted]
-    for begin, end in found.heard:
-        heard = Span(round(begin), round(end))
-        if outside := total(without([heard], allowed)):
+    for begin, end in found.audible:
+        audible = Span(round(begin), round(end))
+        if outside := total(without([audible], allowed)):
             wrong.append(f"{outside} ms are audible that had not to be recorded, from {begin:.0f}")
     return wrong
 

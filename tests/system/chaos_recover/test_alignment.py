@@ -32,7 +32,7 @@ def test_a_part_of_the_recording_is_found(first_ms: int, last_ms: int, is_mono: 
     assert (whole.recording.started_at + first_ms, 0) == (found.begins_at, found.strange)
     assert all(
         not (begin < found.begins_at + 200 and end > found.begins_at + 300)
-        for begin, end in found.heard
+        for begin, end in found.audible
     )
 
 

@@ -191,7 +191,7 @@ def test_parts_of_one_recording_may_have_different_times() -> None:
     assert any("recorded twice" in text for text in judged.verdict().wrong)
 
 
-def test_what_is_lost_must_be_lost_for_its_true_reason() -> None:
+def test_lost_audio_must_have_its_true_reason() -> None:
     """Twilio has a recording; the reason is unknown; it is said to be captured."""
     judged = lost_call()
     judged.facts = replace(judged.facts, is_there=True)
@@ -205,7 +205,7 @@ def test_what_is_lost_must_be_lost_for_its_true_reason() -> None:
         assert [] != judged.verdict().wrong
 
 
-def test_what_is_forbidden_must_not_be_there() -> None:
+def test_forbidden_audio_must_not_be_recorded() -> None:
     """Neither a recording, nor a request for Twilio's audio."""
     [script] = scripts([inbound_unmonitored], BEGIN, 0, ACCOUNT, 1)
     facts = RecoverFacts(script, (), None, True, False, BEGIN, 0)

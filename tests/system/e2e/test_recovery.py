@@ -159,16 +159,17 @@ def sides(wav: Wav) -> tuple[bytes, bytes]:
 async def check_audio(at: Stage, script: Script, recording: Json) -> None:
     """Each sample of the recovered audio is that of Twilio's recording, the customer on the
     left."""
-    heard = sides(read_wav(await at.console.bytes(recording["audio_url"])))
+    recovered = sides(read_wav(await at.console.bytes(recording["audio_url"])))
     source = at.recording(script)
     channels = at.rest.recordings.recorded.channels(source)
     if source.call_sid != script.customer_call_sid:
         channels = channels[::-1]
-    begins = channels[0].find(heard[0][:4000]) if any(b != 0xFF for b in heard[0][:4000]) else -1
+    start = recovered[0][:4000]
+    begins = channels[0].find(start) if any(b != 0xFF for b in start) else -1
     if begins < 0:  # the customer is silent at first
-        begins = channels[1].find(heard[1][:4000])
+        begins = channels[1].find(recovered[1][:4000])
     assert begins >= 0
-    for side, channel in zip(heard, channels, strict=True):
+    for side, channel in zip(recovered, channels, strict=True):
         assert channel[begins : begins + len(side)] == side
 
 

@@ -74,16 +74,16 @@ class Director:
         self.pause()
         if self.scene.unstated and self.one_of(False, True):
             self.scene.state_direction()
-        deeds = self.deeds()
-        deeds[self.one_of(*deeds)]()
+        actions = self.actions()
+        actions[self.one_of(*actions)]()
         return bool(self.on)
 
-    def deeds(self) -> dict[str, Callable[[], None]]:
+    def actions(self) -> dict[str, Callable[[], None]]:
         """Possible events while they talk."""
         return {
             "hold": self.holds, "transfer": self.transfers, "consult": self.transfers,
             "outside": self.outside, "supervisor": self.listens_in, "leave": self.leaves,
-            "rejoin": self.rejoins, "conference": self.adds, "attributes": self.tells,
+            "rejoin": self.rejoins, "conference": self.adds, "attributes": self.updates_attributes,
             "escalate": self.transfers, "transfer back": self.transfers, "again": self.repeats,
             "parked": self.parks, "parked long": self.parks, "rewritten": self.rewrites,
             "renamed": self.renames,
@@ -95,9 +95,9 @@ class Director:
         if self.draw(st.booleans()):
             self.scene.hold(False)
 
-    def tells(self) -> None:
+    def updates_attributes(self) -> None:
         if self.scene.account.block == "late" and self.scene.conference:
-            self.scene.tell_conference()
+            self.scene.name_conference()
         else:
             self.scene.task("updated")
 

@@ -1,6 +1,6 @@
-"""Writes a call's CloudEvents down as a contact center of Flex sends them: the deeds of people, and
-Twilio's events about them. Its own double, so that the model and the histories share nothing with
-the product."""
+"""Write a call's CloudEvents as a contact center of Flex sends them: the actions of people, and
+Twilio's events about them. This double of Flex is separate, so that the model and the histories
+share nothing with the product."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -112,9 +112,9 @@ class Scene(EventWriter):
         people = {"customer": self.customer_leg, "worker": part.call_sid}
         self.conference = {"conference": {"sid": self.conference_sid, "participants": people}}
         if self.account.block == "at once":
-            self.tell_conference()
+            self.name_conference()
 
-    def tell_conference(self) -> None:
+    def name_conference(self) -> None:
         """The attributes name the conference."""
         self.attributes |= self.conference
         self.task("updated")

@@ -128,7 +128,7 @@ def test_a_cold_transfer_to_a_monitored_agent_keeps_the_recording() -> None:
 
 
 def test_a_transfer_that_takes_shape_is_waited_for_one_second() -> None:
-    """After the leaving was heard of."""
+    """The second begins when the event of the leaving arrives."""
     scene, ann = with_ann()
     scene.transfer(ann, "COLD", "QUEUE")
     scene.now += 500
@@ -159,7 +159,7 @@ def test_a_call_without_end_is_over_after_a_day() -> None:
     assert "ended" == decide(swept, LIST, START + day).kind
 
 
-def test_a_call_callback_belongs_to_the_call_whose_leg_it_names() -> None:
+def test_a_call_callback_belongs_to_the_call_of_the_leg_that_it_names() -> None:
     """One of a leg that no call has belongs to no call."""
     scene, _ = with_ann(Account(calls=True, conference=False, block="never"))
     scene.now += 5_000

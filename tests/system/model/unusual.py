@@ -114,9 +114,9 @@ class UnusualDirector(Director):
         self.scene.not_dialled(self.one_of("busy", "no-answer"))
         return False
 
-    def deeds(self) -> dict[str, Callable[[], None]]:
-        """The deeds that are possible while they talk."""
-        return super().deeds() | {
+    def actions(self) -> dict[str, Callable[[], None]]:
+        """The actions that are possible while they talk."""
+        return super().actions() | {
             "outside": self.outside, "third party": self.outside, "reload": self.reloads,
             "reload long": self.reloads, "muted": self.mutes, "own hold": self.holds_own,
             "moved": self.moves, "stranger": self.strangers,

@@ -16,7 +16,7 @@ from agents.faust_runner.adapter.transport import Consumer
 from tests.agents.faust_runner.adapter.consumers import PARTITION, Message, app_in, consumer
 
 
-async def test_who_gathers_asks_for_much_at_once(tmp_path: Path) -> None:
+async def test_a_gathering_consumer_fetches_large_batches(tmp_path: Path) -> None:
     """A role for which a moment is nothing is not woken for each record."""
     thread = object.__new__(ConsumerThread)
     thread.app = app_in(tmp_path, gathering_s=0.1)

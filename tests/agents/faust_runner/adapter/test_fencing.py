@@ -68,7 +68,7 @@ async def test_it_holds_from_a_yes_for_its_time() -> None:
 
 
 @pytest.mark.parametrize("error_code", [UNKNOWN_MEMBER, ILLEGAL_GENERATION, FENCED_INSTANCE])
-async def test_who_is_no_member_any_more_never_is_again(error_code: int) -> None:
+async def test_a_fenced_member_never_becomes_a_member_again(error_code: int) -> None:
     """A process that has lost its membership never writes again: its results are from before."""
     ours = lease(Clock())
     ours.answered(100.0, OK)
@@ -78,7 +78,7 @@ async def test_who_is_no_member_any_more_never_is_again(error_code: int) -> None
         ours.holds()
 
 
-async def test_who_was_never_let_in_loses_nothing() -> None:
+async def test_a_process_that_never_joined_loses_nothing() -> None:
     """The first answers while joining may be anything."""
     ours = lease(Clock())
     ours.answered(100.0, UNKNOWN_MEMBER)

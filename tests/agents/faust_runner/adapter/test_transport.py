@@ -148,7 +148,7 @@ async def test_a_pause_that_ends_is_noticed_at_once() -> None:
 
 
 @pytest.mark.parametrize("blocks", [False, True])
-async def test_what_is_taken_at_once_needs_no_task(blocks: bool) -> None:
+async def test_records_that_are_taken_at_once_need_no_task(blocks: bool) -> None:
     """A coroutine that finishes at once needs no task; any other runs as a task, as in Faust."""
     taken: list[int] = []
     room, stop = asyncio.Event(), asyncio.Event()

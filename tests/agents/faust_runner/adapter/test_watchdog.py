@@ -57,7 +57,7 @@ def test_the_watchdog_forgives_a_broker_that_does_not_answer() -> None:
 
 
 def test_the_watchdog_does_not_wait_for_an_answer_for_ever() -> None:
-    """Perhaps it is the process that cannot hear."""
+    """The process itself may be unable to receive answers."""
     reasons = verdicts(*(replace(FIRST, at=float(t), lag=None) for t in (2, 300, 302)))
     assert [None, None, "the broker has not answered for 300 s"] == reasons
 

@@ -37,10 +37,10 @@ from tests.pipeline.recordings.logs import (
     by_the_contract,
     closed,
     opened,
-    whose,
+    opened_recording,
 )
 
-NAMES = [key(whose("MZ1")) for key in (audio_key, manifest_key)]
+NAMES = [key(opened_recording("MZ1")) for key in (audio_key, manifest_key)]
 
 
 class Killed(Exception):
@@ -143,7 +143,7 @@ async def test_a_draft_that_is_lost_is_no_silence(tmp_path, key):
     cuts: list[SegmentCut] = of_kind(work, SegmentCut)
     (ended,) = of_kind(work, RecordingEnded)
     await keeping_in(tmp_path).store(cuts[:1])
-    (tmp_path / key(whose("MZ1"))).unlink()
+    (tmp_path / key(opened_recording("MZ1"))).unlink()
     with pytest.raises(FileNotFoundError):
         await keeping_in(tmp_path).store(cuts[1:])
     with pytest.raises((FileNotFoundError, BrokenSegments)):

@@ -16,7 +16,7 @@ from pipeline.store.audio import AudioStore
 from schemas.codec import decode
 from schemas.records import RecorderCheckpoint, RecordingCompleted
 from tests.agents.recorder.parts import FRAMES, FakeProducer, effects_on, messages, of_kind, story
-from tests.pipeline.recordings.logs import T0, by_the_contract, whose
+from tests.pipeline.recordings.logs import T0, by_the_contract, opened_recording
 
 
 async def with_segments(store: AudioStore) -> RecordingEnded:
@@ -44,7 +44,7 @@ async def test_a_segment_that_is_lost_is_no_silence():
     await store.delete([sorted([key async for key in store.list("segments")])[1]])
     with pytest.raises(FileNotFoundError):
         await store_recording(store, ended, 3)
-    for key in (audio_key(whose("MZ1")), manifest_key(whose("MZ1"))):
+    for key in (audio_key(opened_recording("MZ1")), manifest_key(opened_recording("MZ1"))):
         with pytest.raises(FileNotFoundError):
             await store.size(key)
 
@@ -61,7 +61,7 @@ async def test_left_over_segments():
 
 
 @pytest.mark.parametrize("gone", ["all", "something"])
-async def test_a_recording_whose_files_are_gone_can_be_made_once_more(store, gone):
+async def test_a_recording_with_missing_files_can_be_made_again(store, gone):
     """From its first record, under the same INUM: as if nothing had happened."""
     work = [item for item in story() if not isinstance(item.effect, RecordingEnded)]
     producer = FakeProducer()
@@ -87,7 +87,7 @@ async def test_a_recording_whose_files_are_gone_can_be_made_once_more(store, gon
     await effects.carry_out(again)
     await effects.settle()
     [done] = [r for _, r in producer.sent if isinstance(r, RecordingCompleted)]
-    assert (inum(whose("MZ1")), 50, 0) == (done.inum, done.received, done.lost)
+    assert (inum(opened_recording("MZ1")), 50, 0) == (done.inum, done.received, done.lost)
     assert by_the_contract(FRAMES).samples == (await store.get(done.audio))[HEADER_SIZE:]
 
 
@@ -109,5 +109,5 @@ async def test_what_has_expired_of_such_a_recording_counts_as_lost(store, first)
     effects = effects_on(store, producer, Health())
     await effects.carry_out(work)
     [done] = [r for _, r in producer.sent if isinstance(r, RecordingCompleted)]
-    assert (inum(whose("MZ1")), 50 - lost, lost) == (done.inum, done.received, done.lost)
+    assert (inum(opened_recording("MZ1")), 50 - lost, lost) == (done.inum, done.received, done.lost)
     assert {"files-gone": lost} == done.lost_for

@@ -34,8 +34,8 @@ FACTS: Mapping[str, Mapping[str, str]] = {
         "mode": "`COLD` or `WARM`",
         "type": "`WORKER` or `QUEUE`",
         "to": "worker or queue that the task goes to",
-        "initiating_reservation_sid": "reservation of the worker who transfers",
-        "initiating_worker_sid": "worker who transfers",
+        "initiating_reservation_sid": "reservation of the transferring worker",
+        "initiating_worker_sid": "the transferring worker",
     },
     "Leg": {
         "role": "`customer` or `worker`, as the task's attributes name the leg",
@@ -49,9 +49,9 @@ FACTS: Mapping[str, Mapping[str, str]] = {
         "from": "end from which the leg was called",
         "to": "end that was called",
         "call_direction": "direction of the leg, as Twilio names it",
-        "owner": "worker whose end the leg has, as Twilio answered",
+        "owner": "the worker at one end of the leg, as Twilio answered",
         "other_task": "another task that names the leg",
-        "listed_task": "another task in whose conference Twilio lists the leg",
+        "listed_task": "another task; Twilio lists the leg in its conference",
     },
     "ReportedStream": {
         "call_sid": "leg of the media stream",

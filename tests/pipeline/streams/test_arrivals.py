@@ -17,7 +17,7 @@ def expired(seen: Arrivals, now: int) -> int:
 
 
 def test_a_start_that_is_not_followed_by_a_report_is_missing_after_ten_seconds() -> None:
-    """Not a millisecond before; and it is counted once."""
+    """It is not missing a millisecond earlier, and is counted once."""
     seen = Arrivals()
     seen.started(ONE, 1, T)
     before = expired(seen, T + ARRIVAL_MS - 1), seen.missing(T + ARRIVAL_MS - 1)
@@ -28,7 +28,7 @@ def test_a_start_that_is_not_followed_by_a_report_is_missing_after_ten_seconds()
 
 
 def test_it_is_reported_until_a_later_one_arrives() -> None:
-    """Its own late arrival counts as well as another one's."""
+    """Its own late arrival ends the report, and so does the arrival of another one."""
     for task in (ONE, TWO):
         seen = Arrivals()
         seen.started(ONE, 1, T)
@@ -40,7 +40,7 @@ def test_it_is_reported_until_a_later_one_arrives() -> None:
 
 
 def test_it_is_reported_for_ten_minutes_at_most() -> None:
-    """If nothing is started any more, nothing is known of the gateways."""
+    """Without further starts there is no evidence about the gateways."""
     seen = Arrivals()
     seen.started(ONE, 1, T)
     expired(seen, T + ARRIVAL_MS)
@@ -95,7 +95,7 @@ def test_refused_handshakes_are_named() -> None:
 
 
 def test_nothing_is_judged_while_reports_cannot_be_read() -> None:
-    """The whole time is given again."""
+    """Afterwards the whole time limit applies again."""
     seen = Arrivals()
     seen.started(ONE, 1, T)
     seen.postpone(T + 9_000)
@@ -121,7 +121,7 @@ _STEPS = st.tuples(
 
 
 @given(st.lists(_STEPS, max_size=25))
-def test_missing_are_those_that_nothing_followed(
+def test_starts_without_a_later_arrival_are_missing(
     steps: list[tuple[str, tuple[str, int], int]],
 ) -> None:
     """Against a plain account of everything that happened, in any order: each start is counted

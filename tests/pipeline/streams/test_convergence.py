@@ -1,5 +1,5 @@
-"""Whatever Kafka, the adapter, Twilio, the gateways and the manager's own crashes did: once they
-behave, exactly one media stream runs if one is wanted, and none otherwise."""
+"""After any faults of Kafka, the adapter, Twilio, the gateways and the manager: once the faults
+end, exactly one media stream runs if one is wanted, and none otherwise."""
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -15,7 +15,7 @@ from tests.pipeline.streams.world import SOURCES, World
 
 TRANSITIONS = {(t.before, t.after) for t in STREAM_TRANSITIONS}
 SETTLING_TICKS = 75
-"""Ticks after which all is as it should be: the longest pause (60 s) and a few commands."""
+"""Ticks until the state must have converged: the longest pause (60 s) and a few commands."""
 REST_TICKS = 40
 
 GATEWAYS = st.sampled_from(["g1", "g2"])
@@ -30,7 +30,7 @@ DEEDS = st.builds(
 
 
 class AnythingGoes(RuleBasedStateMachine):
-    """Each rule is one thing that may go wrong, or right."""
+    """Each rule is one fault, or one regular step."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -172,7 +172,7 @@ class AnythingGoes(RuleBasedStateMachine):
             self._is_at_rest()
 
     def _is_at_rest(self) -> None:
-        """Nothing moves any more, and the known facts fit their record."""
+        """No step is pending, and the known facts agree with their record."""
         world = self.world
         state, issued = world.state, len(world.issued)
         assert state == decode(encode(state))

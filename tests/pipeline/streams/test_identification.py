@@ -1,4 +1,5 @@
-"""The ends of legs that nothing identifies: when Twilio is asked for them, and the effects."""
+"""The ends of legs that no event identifies: the times of the requests to Twilio, and the
+effects."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -44,7 +45,7 @@ def running(leg: str = ANN, label: str | None = None) -> tuple[Story, Manager]:
 
 
 def test_an_agent_that_comes_back_on_an_unlabelled_leg_is_recorded_again() -> None:
-    """The leg leaves: stop, with that reason. Another one joins: its ends are asked for at once.
+    """The leg leaves: stop, with that reason. Another one joins: its ends are requested at once.
     They are the agent's: the same session continues, and a new recording of the customer starts."""
     story, manager = running(label=worker_sid("ann"))
     manager.receive(story.participant("leave", 30_000, ANN), 30_100)
@@ -64,7 +65,7 @@ def test_an_agent_that_comes_back_on_an_unlabelled_leg_is_recorded_again() -> No
     assert [] == manager.tick(200_000).of(FetchLeg)
 
 
-def test_a_leg_at_another_end_is_asked_for_once_and_is_not_the_agent() -> None:
+def test_a_leg_at_another_end_is_looked_up_once_and_is_not_the_agent() -> None:
     """A supervisor or an outside party; nothing is recorded."""
     story, manager = running(label=worker_sid("ann"))
     manager.receive(story.participant("leave", 30_000, ANN), 30_100)
@@ -88,8 +89,9 @@ def test_a_label_that_only_twilio_lists_identifies_the_agent() -> None:
     assert ["record"] == [d.decision for d in manager.of(RecordingDecided)]
 
 
-def test_the_ends_of_the_first_leg_are_asked_for_if_no_event_names_them() -> None:
-    """After a while: an event may. Once it is known to be the agent's, its leaving is."""
+def test_the_ends_of_the_first_leg_are_looked_up_if_no_event_names_them() -> None:
+    """After a delay, because an event may name them. Once the leg is known to be the agent's, so is
+    its end."""
     story, manager = running()
     assert [] == manager.of(FetchLeg)
     assert [] == manager.tick(2_000 + UNIDENTIFIED_MS - 1).of(FetchLeg)
@@ -101,7 +103,7 @@ def test_the_ends_of_the_first_leg_are_asked_for_if_no_event_names_them() -> Non
     assert ["stop"] == [d.decision for d in manager.of(RecordingDecided)]
 
 
-def test_legs_that_events_identify_are_not_asked_for() -> None:
+def test_legs_that_events_identify_are_not_looked_up() -> None:
     """The usual call costs no request."""
     story, manager = running(label=worker_sid("ann"))
     story.participant("join", 9_000, BOSS, Coaching="true")
@@ -121,8 +123,8 @@ def test_legs_of_unmonitored_workers_are_not_looked_up() -> None:
     assert [] == manager.tick(9_000).of(FetchLeg)
 
 
-def test_an_answer_that_does_not_come_is_asked_for_again_ever_more_slowly() -> None:
-    """At most so often; then the call is at rest once it is over."""
+def test_a_lookup_without_an_answer_is_repeated_at_growing_intervals() -> None:
+    """The number of requests is limited; afterwards no step is pending once the call is over."""
     story, manager = running()
     asked: list[int] = []
     for at in range(4_000, 600_000, 500):

@@ -70,7 +70,7 @@ def test_an_accepted_call_is_decided_and_started_in_one_step() -> None:
 
 
 def test_an_outbound_call_is_started_without_a_leg() -> None:
-    """Once Twilio lists a conference, in which the adapter is to look for it."""
+    """Once Twilio lists a conference: the adapter searches it for the leg."""
     step = _seen(None, call(ACTIVE, direction="outbound", customer_call_sid=None), T)
     assert not [t for t in step.outputs if isinstance(t, StartDuplicateStream | MediaStreamChanged)]
     [find] = [t for t in step.outputs if isinstance(t, FindConference)]
@@ -107,8 +107,8 @@ def test_a_transfer_between_monitored_agents_keeps_the_one_stream() -> None:
 
 
 def test_no_time_passes_while_a_partition_is_read_again() -> None:
-    """After a crash its word of 9 s is read before the version of 6 s, by which the transfer is
-    over and nothing stops."""
+    """After a crash the manager's own record of 9 s is read before the call's version of 6 s. By
+    that version the transfer is over, and nothing stops."""
     begun = (transfer(initiated=T + 3_900),)
     state = _running(call(ACTIVE))
     state = _seen(state, call(GONE, revision=2, transfers=begun), T + 5_100).state
@@ -165,7 +165,7 @@ def test_a_recording_that_began_before_a_crash_is_stopped_for_its_readers() -> N
 
 
 def test_an_outbound_call_without_a_leg_is_not_started_on_a_stray_stream() -> None:
-    """A gateway reported a media stream of another leg of the call: it is none to ask for."""
+    """A gateway reported a media stream of another leg of the call: no start uses this leg."""
     stray = MediaStreamOpened("MZ9", "CAstray", TASK, None, 0, "g1", 1, T)
     version = call(ACTIVE, direction="outbound", customer_call_sid=None)
     state = on_record(TASK, None, stray, HISTORY, T).state
@@ -177,7 +177,7 @@ def test_an_outbound_call_without_a_leg_is_not_started_on_a_stray_stream() -> No
 
 
 def test_an_older_version_changes_nothing() -> None:
-    """Read again after a crash: the very same state, no word."""
+    """It is read again after a crash: the state stays the same, and no output follows."""
     state = _running(call(GONE, revision=2))
     step = _seen(state, call(ACTIVE, revision=1), T + 6_000)
 
@@ -259,7 +259,7 @@ def test_decisions_of_one_moment_are_distinguishable(steps: list[int]) -> None:
 
 
 def test_a_stopped_stream_waits_for_the_next_agent_to_accept() -> None:
-    """Being called is not being active: the stream that was stopped starts again on acceptance."""
+    """A called agent is not active yet: the stopped stream starts again once the agent accepts."""
     stopped = _seen(_running(call(ACTIVE)), call(GONE, revision=2), T + 5_100).state
     assert stopped is not None
 

@@ -1,4 +1,4 @@
-"""The stream manager against the world, one misfortune at a time."""
+"""The stream manager and its surroundings, one fault at a time."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -20,8 +20,7 @@ START_EXPIRY_MS = 30_000
 
 
 def test_a_wanted_stream_is_started_once_and_then_left_alone() -> None:
-    """One start command without any tick, one running media stream, and nothing more as time goes
-    by."""
+    """One start command without any tick and one running media stream; later ticks add nothing."""
     world = wanted_call()
     [start] = world.issued
     world.behave(100)
@@ -53,7 +52,7 @@ def test_a_command_that_is_never_answered_is_replaced_after_its_expiry(
 
 @pytest.mark.parametrize("reason", ["dropped", "drained", "no-media", "not-to-be-recorded"])
 def test_a_lost_stream_is_followed_at_once_by_the_next_generation(reason: str) -> None:
-    """No waiting for a tick: the report of its end itself starts the next media stream."""
+    """The report of the end starts the next media stream, without a tick."""
     world = wanted_call(seconds=20)
     world.close(next(iter(world.sockets)), reason)
     world.deliver_all()
@@ -82,9 +81,9 @@ def test_streams_that_end_again_and_again_are_started_ever_more_slowly() -> None
     assert [0, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000] == pauses[:7]
 
 
-def test_twilios_word_that_a_stream_ended_is_enough() -> None:
-    """The gateway's socket may hang; the next generation does not wait for it, but for a second:
-    most likely it was the end of the call."""
+def test_twilios_report_that_a_stream_ended_is_enough() -> None:
+    """The gateway's socket may hang, and is not waited for. The next generation starts after a
+    second, because most such ends are the end of the call."""
     world = wanted_call(seconds=20)
     [socket] = world.sockets.values()
     socket.mute_since = world.now
@@ -110,7 +109,7 @@ def test_an_error_that_twilio_reports_starts_the_next_stream_at_once() -> None:
     assert "ended: Twilio reports an error" == stop.reason
 
 
-def test_a_ringing_leg_goes_on_being_asked_for() -> None:
+def test_starts_on_a_ringing_leg_are_repeated() -> None:
     """Each command that expires is followed at once by the next attempt, for as long as it rings,
     and none of them makes a new generation."""
     world = wanted_call(direction="outbound")
@@ -123,8 +122,9 @@ def test_a_ringing_leg_goes_on_being_asked_for() -> None:
     assert list(range(1, 12)) == [attempt_of(c) for c in world.issued]
 
 
-def test_a_leg_that_hung_up_is_asked_for_ever_more_rarely() -> None:
-    """Its end event never came: shorter commands, pauses that grow to a minute, no giving up."""
+def test_starts_on_a_leg_that_hung_up_become_rarer() -> None:
+    """Its end event never arrived: commands expire earlier, pauses grow to a minute, and the starts
+    never end."""
     world = wanted_call(seconds=20)
     world.hang_up()
     world.behave(600)
@@ -138,7 +138,7 @@ def test_a_leg_that_hung_up_is_asked_for_ever_more_rarely() -> None:
     assert {1, 2} == {c.generation for c in world.issued}
 
 
-def test_overload_is_no_hanging_up() -> None:
+def test_an_overload_is_not_taken_for_a_hang_up() -> None:
     """A command that expired while Twilio answered 503 is followed by the next at once."""
     world = wanted_call(seconds=20)
     world.close(next(iter(world.sockets)), "dropped")
@@ -151,7 +151,8 @@ def test_overload_is_no_hanging_up() -> None:
 
 
 def test_a_start_that_never_reaches_a_gateway_fails_and_is_stopped_by_its_sid() -> None:
-    """Twilio said yes, no gateway has it 5 s later: stop it, start the next."""
+    """Twilio confirmed the start, and no gateway has the media stream 5 s later: it is stopped, and
+    the next one is started."""
     world = wanted_call(seconds=20)
     world.close(next(iter(world.sockets)), "dropped")
     world.deliver_all()
@@ -168,8 +169,8 @@ def test_a_start_that_never_reaches_a_gateway_fails_and_is_stopped_by_its_sid() 
 
 
 def test_starts_that_never_reach_a_gateway_are_tried_ever_more_slowly() -> None:
-    """Twilio says yes each time, and no gateway has it: after each 5 s the next start waits, the
-    longer the more failed in a row."""
+    """Twilio confirms each start, and no gateway has the media stream: after each 5 s the next
+    start is delayed, longer with each failure in a row."""
     world = wanted_call()
     starts: list[int] = []
     for _ in range(100):
@@ -184,8 +185,8 @@ def test_starts_that_never_reach_a_gateway_are_tried_ever_more_slowly() -> None:
     assert [6_000, 6_000, 7_000, 9_000, 13_000, 20_000, 20_000] == pauses[:7]
 
 
-def test_a_stream_of_which_a_crash_took_the_memory_is_taken_on() -> None:
-    """Its generation was asked for before the crash, and is wanted still."""
+def test_a_stream_that_a_crash_removed_from_the_state_is_adopted() -> None:
+    """Its generation was requested before the crash, and is still wanted."""
     world = wanted_call(seconds=20)
     world.close(next(iter(world.sockets)), "dropped")
     world.open_socket("MZ2", 2, "g1")
@@ -208,7 +209,7 @@ def test_a_later_generation_that_is_not_wanted_is_stopped_and_counted_on_from() 
     assert 8 == world.issued[-1].generation
 
 
-def test_a_leg_that_becomes_known_is_asked_for_at_once() -> None:
+def test_a_leg_that_becomes_known_is_started_at_once() -> None:
     """A start sent without a call SID is followed by one with it as soon as an event names it; and
     by another if an event corrects it."""
     world = World(leg=None)
@@ -226,7 +227,7 @@ def test_a_leg_that_becomes_known_is_asked_for_at_once() -> None:
 
 
 def test_delivering_everything_again_changes_nothing() -> None:
-    """Every record of a call, once more, in its order: not a command, not a report."""
+    """Every record of a call is delivered again, in order: no command and no report follows."""
     world = unwanted_call(wanted_call(seconds=20))
     world.behave(5)
     state, issued, changes = world.state, list(world.issued), list(world.changes)
@@ -254,7 +255,7 @@ def test_a_running_stream_keeps_the_reason_that_started_it() -> None:
     assert () == commands
 
 
-def test_a_stream_that_twilio_has_started_is_not_asked_for_on_another_leg() -> None:
+def test_a_stream_that_twilio_has_started_is_not_started_on_another_leg() -> None:
     """Neither before it reaches a gateway nor afterwards."""
     reason = Reason("started: first", "first")
     running = replace(new_stream(1, StreamState.RUNNING, reason, 0), call_sid=CUSTOMER_LEG)

@@ -8,8 +8,8 @@ from tests.pipeline.streams.surroundings import Deed
 
 
 def test_an_unwanted_stream_is_stopped_once_by_its_sid() -> None:
-    """The stop names the media stream that a gateway reported; it is over once the gateway says so;
-    however long that was ago, nothing more is sent."""
+    """The stop names the media stream that a gateway reported. The media stream is over once the
+    gateway reports its end, and nothing more is sent at any later time."""
     world = wanted_call(seconds=1)
     running = world.of_state("running")
     unwanted_call(world)
@@ -24,8 +24,8 @@ def test_an_unwanted_stream_is_stopped_once_by_its_sid() -> None:
 
 
 def test_a_stop_that_has_no_effect_is_sent_again() -> None:
-    """Twilio says that it stopped the media stream, but the gateway still receives it: two seconds
-    later the stop is repeated."""
+    """Twilio confirms the stop, but the gateway still receives audio: two seconds later the stop is
+    repeated."""
     world = unwanted_call(wanted_call(seconds=1))
     world.carry_out(Deed(done=False))
     world.behave(4)
@@ -46,7 +46,7 @@ def test_a_lost_stop_is_repeated() -> None:
 
 
 def test_a_stop_that_fails_is_tried_again_after_half_a_second_or_more() -> None:
-    """With another id, for the adapter answers the same command the same."""
+    """With another id, because the adapter repeats its answer to a command with the same id."""
     world = unwanted_call(wanted_call(seconds=1))
     world.carry_out(Deed(done=False, outcome="failed"))
     world.deliver_all()
@@ -59,7 +59,7 @@ def test_a_stop_that_fails_is_tried_again_after_half_a_second_or_more() -> None:
 
 
 def test_a_start_that_is_answered_after_the_stop_was_decided_is_stopped_by_its_sid() -> None:
-    """The stop found nothing, as another adapter had the start still under way."""
+    """The stop found nothing, because another adapter was still carrying out the start."""
     world = wanted_call()
     start = world.commands.popleft()
     unwanted_call(world)
@@ -75,7 +75,7 @@ def test_a_start_that_is_answered_after_the_stop_was_decided_is_stopped_by_its_s
 
 
 def test_a_socket_that_opens_after_the_stop_is_stopped_at_once() -> None:
-    """Whatever the stop before it found."""
+    """The result of the earlier stop makes no difference."""
     world = wanted_call()
     world.carry_out(Deed(socket=False))
     unwanted_call(world)
@@ -89,7 +89,7 @@ def test_a_socket_that_opens_after_the_stop_is_stopped_at_once() -> None:
 
 
 def test_a_gateway_that_ends_an_unwanted_stream_by_itself_has_carried_out_the_stop() -> None:
-    """Whether Twilio ever does or not: the media stream is over, for the reason that stopped it,
+    """With or without a stop by Twilio, the media stream is over, for the reason that stopped it,
     and nothing follows it."""
     world = wanted_call(seconds=20)
     unwanted_call(world)
@@ -115,7 +115,7 @@ def test_a_stop_before_the_starts_answer_names_the_stream() -> None:
 
 
 def test_a_second_socket_of_one_generation_is_stopped_by_its_sid() -> None:
-    """The first one reported is the one; the other is a media stream too many."""
+    """The first reported one is kept; the other is a media stream too many."""
     world = wanted_call(seconds=1)
     world.open_socket("MZextra", 1, "g1")
     world.deliver_all()

@@ -1,5 +1,5 @@
-"""A world around the stream manager: Kafka, an adapter, Twilio and gateways that act at random, and
-then, on request, behave. Only the manager in it is real."""
+"""The surroundings of the stream manager: Kafka, an adapter, Twilio and gateways that fail at
+random, and, on request, work without faults. Only the manager is the real one."""
 
 from collections import deque
 from dataclasses import dataclass, field, replace
@@ -107,12 +107,12 @@ class World(CallDouble):
         return any(w and w[0][0] <= self.crashed_at for w in self.coming.values())
 
     def deliver_all(self) -> None:
-        """All that waits reaches it."""
+        """All waiting records reach the manager."""
         while self.deliver():
             pass
 
     def handle(self, at: int, record: Record) -> None:
-        """The manager has the record."""
+        """The manager handles the record."""
         self.handled.append((at, record))
         if isinstance(record, GatewayStarted):
             self._broadcast(record, at)
@@ -124,7 +124,7 @@ class World(CallDouble):
             self._take(self.core.on_broadcast(TASK, self.state, record, at))
 
     def tick(self, ms: int = 1_000) -> None:
-        """Time passes; gateways that can say that they live, and end sockets without frames."""
+        """Time passes: connected gateways publish signs of life, and silent sockets are closed."""
         self.now += ms
         self.hurried.reread, self.settled = False, True
         for name, gateway in self.gateways.items():
@@ -161,8 +161,9 @@ class World(CallDouble):
                 self.decided.append(record)
 
     def crash(self, back: int, *, calls_first: bool) -> None:
-        """The manager dies and starts with its table from `back` steps ago, reads the records since
-        once more, of two topics in whatever order, and does not see the ticks of then again."""
+        """The manager dies and starts with its table from `back` steps ago. It reads the later
+        records again, those of two topics in any order, and does not see the earlier ticks
+        again."""
         kept = self.saved[: max(0, len(self.saved) - back)]
         self.saved = kept
         position, self.state = kept[-1] if kept else (0, None)
@@ -242,7 +243,7 @@ class World(CallDouble):
         self._publish(socket.gateway, socket.closed(self.now, reason))
 
     def hang_up(self) -> None:
-        """The customer's leg ends, and no event says so."""
+        """The customer's leg ends without an event."""
         self.on_call = False
         for stream_sid in list(self.sockets):
             self.close(stream_sid, "stop")
@@ -278,7 +279,7 @@ class World(CallDouble):
             self.come_up("g2")
 
     def behave(self, seconds: int) -> None:
-        """Adapter and Twilio carry out every command, for so many seconds."""
+        """Adapter and Twilio carry out every command, for this number of seconds."""
         for _ in range(seconds):
             for _ in range(200):
                 if not self.commands and not self.deliver():
@@ -288,7 +289,7 @@ class World(CallDouble):
             self.tick()
 
     def of_state(self, state: str) -> list[str | None]:
-        """The SIDs of the media streams that the manager takes to be in that state."""
+        """The SIDs of the media streams that are in this state, according to the manager."""
         return [m.stream_sid for m in self.media_streams if m.state == state]
 
     @property

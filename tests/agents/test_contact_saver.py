@@ -82,7 +82,7 @@ async def test_a_contact_is_saved_once_the_database_is_back() -> None:
 
 
 async def test_health_is_bad_while_the_database_is_away() -> None:
-    """And stopping then neither saves nor lets the record go."""
+    """A stop at that time neither saves nor releases the record."""
     database, health, stop = Database(*[AWAY] * 9), Health(), asyncio.Event()
     stop.set()
     saving = asyncio.ensure_future(Saver(database, health, stop)(TASK, None, STEP))

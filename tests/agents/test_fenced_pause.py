@@ -1,4 +1,4 @@
-"""Two publishers that fence each other come to an end."""
+"""Two publishers that fence each other both end."""
 
 from collections.abc import Callable
 from random import Random

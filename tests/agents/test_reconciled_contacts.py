@@ -54,7 +54,7 @@ def test_the_order_of_records_does_not_matter() -> None:
 
 
 def test_a_repeated_finding_publishes_nothing() -> None:
-    """Nor does another one that changes nothing but the contact's version."""
+    """Another one that changes only the contact's version has no effect either."""
     step = after(LEFT, EVIDENCE)
     assert [] == results(CORE.on_record(TASK, step.state, EVIDENCE, NOON + 70_000))
 

@@ -71,7 +71,7 @@ def test_a_gateway_that_starts_again_concerns_every_call_it_held() -> None:
 
 
 def test_a_living_gateway_is_noted_and_changes_nothing() -> None:
-    """Its word keeps the media stream for as long as it comes; ten seconds without it end that."""
+    """Signs of life keep the media stream; it ends ten seconds after the last one."""
     core, state = streams_core(), running_state()
     for now in range(T, T + 60_000, 1_000):
         assert Step(state) == core.on_broadcast(TASK, state, GatewayAlive("g1", 1, now), now)
@@ -85,7 +85,7 @@ def test_a_living_gateway_is_noted_and_changes_nothing() -> None:
 
 
 def test_a_call_that_is_over_wants_neither_ticks_nor_broadcasts() -> None:
-    """It wakes once more, to be forgotten."""
+    """It is due once more, to be forgotten."""
     core = streams_core()
     gone = reservation(ANN, created=T, accepted=T, wrapup=T + 1)
     state = core.on_record(TASK, None, call(gone), T + 2).state
@@ -123,7 +123,7 @@ def test_time_without_a_running_media_stream_is_counted() -> None:
 
 
 def test_a_start_that_never_reached_a_gateway_is_counted() -> None:
-    """Twilio says that it started, and no gateway has it after five seconds."""
+    """Twilio confirms the start, and no gateway has the media stream after five seconds."""
     core = counted_core()
     step = core.on_record(TASK, None, call(ACTIVE), T)
     [start] = [o.record for o in step.outputs if isinstance(o.record, StartDuplicateStream)]

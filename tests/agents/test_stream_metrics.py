@@ -1,4 +1,4 @@
-"""What the stream manager counts."""
+"""The metrics of the stream manager."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""When work counts as stuck, and what health says of it."""
+"""When work counts as stuck, and the reasons that health then has."""
 
 import asyncio
 

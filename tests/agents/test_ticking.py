@@ -52,7 +52,7 @@ def test_a_partition_without_a_leader_holds_no_other_back() -> None:
 
 
 def test_a_tick_that_cannot_be_written_ends_the_work() -> None:
-    """What Kafka refuses for good is raised with the next tick."""
+    """A record that Kafka refuses for good is raised with the next tick."""
 
     async def scene() -> None:
         sender = Sender()

@@ -71,7 +71,7 @@ def test_an_event_of_a_forgotten_call_is_refused() -> None:
 
 
 def test_ticks_sweep_forget_and_drop() -> None:
-    """Each when the state said it wakes, and nothing before."""
+    """Each at the time of `wakes_at`, and none earlier."""
     core = TrackerCore()
     story = inbound().reservation("created", 10, "ann").reservation("accepted", 20, "ann")
     call = tracked(story.events)

@@ -1,4 +1,4 @@
-"""The tracker's metrics: what a step of the core counts."""
+"""The tracker's metrics: the counts of a step of the core."""
 
 from dataclasses import replace
 

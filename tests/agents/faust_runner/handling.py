@@ -1,4 +1,4 @@
-"""A handler on an empty table, with a core and a broker that do what a test says."""
+"""A handler on an empty table, with a core and a broker that a test controls."""
 
 import asyncio
 import math

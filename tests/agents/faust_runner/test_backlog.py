@@ -1,4 +1,4 @@
-"""What counts as a backlog, and that nothing is started while one is worked off."""
+"""When records count as a backlog, and that nothing is started while one is worked off."""
 
 from dataclasses import dataclass
 

@@ -62,7 +62,7 @@ async def test_a_step_without_outputs_takes_nothing_back() -> None:
 
 
 async def test_a_state_is_published_before_it_is_forgotten() -> None:
-    """At once, and then the key is gone."""
+    """Immediately, and then the key is removed."""
     here = setting(gathering_s=LONG)
     await here.handler.handle(incoming(cti("e1")))
     await here.handler.handle(incoming(cti("forget")))

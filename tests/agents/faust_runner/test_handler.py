@@ -1,4 +1,4 @@
-"""What a handler does with records, broadcasts and ticks, without Kafka."""
+"""How a handler processes records, broadcasts and ticks, without Kafka."""
 
 import math
 from typing import Any

@@ -122,7 +122,7 @@ def test_of_several_changes_of_a_key_the_last_is_written() -> None:
 
 
 def test_draining_waits_for_the_broker_each_time() -> None:
-    """Up to a second, and only for the partitions asked for."""
+    """For at most a second, and only for the requested partitions."""
 
     async def main() -> None:
         broker, loop = Broker(), asyncio.get_running_loop()

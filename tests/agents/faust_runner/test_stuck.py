@@ -8,7 +8,7 @@ from tests.virtual_time import virtually
 
 
 def test_partitions_that_wait_are_a_warning() -> None:
-    """It names them, and goes when none waits."""
+    """It names them, and ends once no partition waits."""
 
     async def scene() -> None:
         health, stuck = Health(), {3, 11}

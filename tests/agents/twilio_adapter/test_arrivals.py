@@ -50,7 +50,8 @@ class Scene:
 
 
 def test_a_start_without_a_socket_turns_health_red() -> None:
-    """It says what to check, is counted, and is green with the next one that arrives."""
+    """The reason names the settings to check, and is counted. Health is green with the next
+    arrival."""
     scene = Scene()
     counted = STARTED_WITHOUT_SOCKET._value.get()
     scene.watch.answered(ANSWER)

@@ -46,7 +46,8 @@ async def test_an_answer_is_written_in_the_end(scene: Scene, failures: int) -> N
 
 
 async def test_a_rebalance_that_fails_ends_the_process(scene: Scene) -> None:
-    """The Kafka client swallows what its listener raises: the process must not live on idle."""
+    """The Kafka client suppresses exceptions of its listener: the process must not continue
+    idle."""
     adapter = Adapter(Settings(), scene.commands, scene.health, LogClock(), lambda: None)
     await adapter.on_partitions_assigned(set())  # there are no lanes yet
     with pytest.raises(AttributeError):

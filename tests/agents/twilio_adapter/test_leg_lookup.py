@@ -36,7 +36,7 @@ async def test_an_unknown_leg_is_looked_up_by_the_task(scene: Scene) -> None:
 
 
 async def test_unmarked_legs_are_distinguished_by_their_ends(scene: Scene) -> None:
-    """An agent's leg leads to a Flex client; each leg's ends are asked for once."""
+    """An agent's leg leads to a Flex client; the ends of each leg are requested once."""
     scene.twilio.calls[WORKER] = "in-progress"
     scene.twilio.conferences[TASK] = _unlabelled(LEG, WORKER)
     scene.twilio.ends = {
@@ -51,7 +51,7 @@ async def test_unmarked_legs_are_distinguished_by_their_ends(scene: Scene) -> No
 
 
 async def test_of_indistinguishable_legs_none_is_streamed(scene: Scene) -> None:
-    """Twilio is asked again, and nothing is guessed by the order of joining."""
+    """The request is repeated, and no leg is guessed by the order of joining."""
     scene.twilio.calls[WORKER] = "in-progress"
     scene.twilio.conferences[TASK] = _unlabelled(WORKER, LEG)
     soon = machine_clock() + 700
@@ -99,7 +99,7 @@ async def test_the_ends_of_a_leg_are_fetched(scene: Scene) -> None:
 
 
 async def test_the_label_of_a_leg_at_another_end_is_fetched_too(scene: Scene) -> None:
-    """The conference is asked only if the ends are none of the call's."""
+    """The conference is requested only if no end belongs to the call."""
     scene.twilio.ends = {LEG: ("+15550199", "client:page-77")}
     scene.twilio.conferences[TASK] = [{"call_sid": LEG, "label": "ann@example.com"}]
     now = machine_clock()
@@ -131,7 +131,8 @@ async def test_a_leg_that_is_not_there_yet_is_asked_for_again(scene: Scene) -> N
 async def test_a_named_leg_of_an_inbound_call_that_is_gone_is_asked_for_ever_more_slowly(
     scene: Scene,
 ) -> None:
-    """It was in progress before an agent accepted. One that rings is asked for without a pause."""
+    """It was in progress before an agent accepted. A start on a ringing leg is repeated without a
+    pause."""
     scene.twilio.calls[LEG] = "completed"
     lasting = {"expires_at": machine_clock() + 4_000}
     asked = {}

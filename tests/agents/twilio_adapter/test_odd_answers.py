@@ -38,7 +38,7 @@ async def test_odd_failures_are_repeated(scene: Scene, what: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "<html>", "null", '{"sid": 7}'])
 async def test_a_success_without_a_sid_counts(scene: Scene, text: str) -> None:
-    """Twilio took it; whether it lives shows at the gateway."""
+    """Twilio accepted it; the gateway shows whether the media stream runs."""
     scene.twilio.failures.append(Reply(200, text, does=True))
     answer = await scene.does(start_command())
 
@@ -46,7 +46,7 @@ async def test_a_success_without_a_sid_counts(scene: Scene, text: str) -> None:
 
 
 async def test_twilios_wish_to_be_left_alone_is_granted(scene: Scene) -> None:
-    """Retry-After says longer than the command lasts: nothing more is asked."""
+    """Retry-After is longer than the command is valid: no further request is sent."""
     scene.twilio.failures.append(Reply(429, headers={"Retry-After": "3600"}))
     answer = await scene.does(start_command(expires_at=machine_clock() + 1_500))
 

@@ -44,7 +44,7 @@ def test_refused_credentials_are_probed_and_nothing_is_failed() -> None:
 
 
 def test_a_command_that_expires_while_credentials_are_refused_says_why() -> None:
-    """It was never asked, yet its answer names Twilio's refusal."""
+    """It was never sent to Twilio, yet its answer names Twilio's refusal."""
 
     async def play(scene: Scene, tasks: asyncio.TaskGroup) -> None:
         scene.twilio.ill = "refuses"
@@ -59,7 +59,8 @@ def test_a_command_that_expires_while_credentials_are_refused_says_why() -> None
 
 
 def test_one_call_that_is_refused_fails_alone() -> None:
-    """403 for one call only: it is asked twice and answered `failed`; others never notice."""
+    """403 for one call only: it is requested twice and answered `failed`; other calls are
+    unaffected."""
 
     async def play(scene: Scene, tasks: asyncio.TaskGroup) -> None:
         scene.twilio.wrong[sid("CA", 0)] = TwilioError(403, None, "Forbidden")

@@ -110,7 +110,7 @@ def test_a_short_silence_is_seen_before_requests_time_out() -> None:
 
 
 def test_a_slow_twilio_is_waited_for() -> None:
-    """Each answer takes 3 s. That is slow, but an answer: nothing is given up or asked twice."""
+    """Each answer takes 3 s. It is slow, but nothing is abandoned or requested twice."""
 
     async def play(scene: Scene, tasks: asyncio.TaskGroup) -> None:
         scene.twilio.ill = "slow"
@@ -174,7 +174,7 @@ def test_after_a_bad_minute_stops_go_first_then_the_newest_starts() -> None:
 
 
 def test_a_start_that_waits_for_its_turn_gives_way_to_its_stop() -> None:
-    """Twilio hangs; the call ends: the start is over at once, and nothing was asked for it."""
+    """Twilio hangs, and the call ends: the start is over at once, without a request."""
 
     async def play(scene: Scene, tasks: asyncio.TaskGroup) -> None:
         scene.twilio.ill = "hangs"

@@ -29,7 +29,7 @@ from tests.agents.twilio_double import ACCOUNT, TOKEN
 
 
 async def test_a_start_asks_for_both_tracks_of_that_leg_and_names_the_call(scene: Scene) -> None:
-    """The one request says what the contract says, and the answer carries Twilio's SID."""
+    """The only request has the form of the contract, and the answer has Twilio's SID."""
     answer = await scene.does(start_command())
 
     name = stream_name(TASK, LEG, 1)
@@ -79,7 +79,7 @@ async def test_a_ringing_leg_is_asked_again_until_it_is_connected(scene: Scene) 
 
 
 async def test_a_command_of_no_task_is_not_carried_out(scene: Scene) -> None:
-    """Its answer says why; Twilio is not asked."""
+    """Its answer has the reason; no request is sent to Twilio."""
     answer = await scene.does(start_command(task_sid="../Messages"))
 
     assert ("failed", []) == (answer.outcome, scene.twilio.requests)
@@ -153,7 +153,8 @@ async def test_the_same_command_again_asks_nothing_again(scene: Scene) -> None:
 
 
 async def test_a_stop_by_a_fresh_process_finds_the_name(scene: Scene) -> None:
-    """Neither SID nor name nor leg known: each leg in the conference is tried by its name."""
+    """Without a known SID, name or leg, the stop is tried on each leg of the conference, by
+    name."""
     await scene.does(start_command())
     scene.twilio.conferences[TASK] = [{"call_sid": WORKER}, {"call_sid": LEG}]
     async with TwilioApi(
@@ -198,7 +199,7 @@ async def test_wrong_credentials_are_an_alarm_and_no_hammering() -> None:
 
 
 async def test_after_a_ringing_legs_end_nothing_is_asked(scene: Scene) -> None:
-    """Twilio said that the leg is not in progress; its stop needs no request."""
+    """Twilio answered that the leg is not in progress; its stop needs no request."""
     scene.twilio.calls[LEG] = "ringing"
     async with asyncio.TaskGroup() as tasks:
         doing = tasks.create_task(scene.does(start_command()))

@@ -1,4 +1,4 @@
-"""What Twilio says of a leg: its task's conference lists it, another one does, or it is unknown."""
+"""Twilio's evidence about a leg: its task's conference lists it, another one does, or neither."""
 
 import asyncio
 import time
@@ -45,7 +45,7 @@ def leg(call_sid: str, label: str | None = None, **more: Any) -> dict[str, Any]:
 
 @asynccontextmanager
 async def commands() -> AsyncIterator[tuple[TwilioDouble, Commands]]:
-    """Twilio, and what carries commands out."""
+    """The double of Twilio, and the part that carries out commands."""
     health = Health()
     async with (
         twilio_double() as twilio,

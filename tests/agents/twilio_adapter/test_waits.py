@@ -37,7 +37,7 @@ def error(retry_after: float = 0.0) -> TwilioError:
 
 
 def test_a_call_that_is_refused_is_tried_again_once() -> None:
-    """The refusal may have concerned the account for a moment. The second one is final."""
+    """The refusal may have been a temporary one of the account. The second one is final."""
     made = effort()
     waits = [wait_after(gate(), error(), ErrorVerdict.REFUSED, made) for _ in range(MOST_REFUSALS)]
     assert [ASKING, None] == waits

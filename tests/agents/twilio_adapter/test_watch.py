@@ -1,4 +1,4 @@
-"""How far the adapter is behind, and what of it hangs."""
+"""How far the adapter is behind, and which of its work hangs."""
 
 import asyncio
 import time

@@ -6,7 +6,7 @@ from tests.system.model.verdicts import Moment
 
 
 def test_records_handled_at_one_time_have_an_order() -> None:
-    """A heap of events is handled one after the other, in the order in which it lay."""
+    """Events of one time are handled one after the other, in their order on the topic."""
     heap = [(5, {"id": "b"}, 1), (5, {"id": "c"}, 1), (3, {"id": "a"}, 1), (9, {"id": "d"}, 1)]
     assert [(3, "a"), (5, "b"), (6, "c"), (9, "d")] == [(at, e["id"]) for at, e, _ in _apart(heap)]
 

@@ -46,7 +46,7 @@ async def test_a_lease_ends_before_the_session(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("configured", "expected"), [(3, 3), (0, 1)])
 async def test_the_replicas_of_topics(tmp_path: Path, configured: int, expected: int) -> None:
-    """0 means the cluster's default, of which Faust knows nothing."""
+    """0 means the cluster's default, which Faust does not know."""
     made = app(tmp_path, kafka_replication_factor=configured)
     assert expected == made.conf.topic_replication_factor
 

@@ -17,15 +17,16 @@ from tests.agents.faust_runner.adapter.consumers import PARTITION, Message, app_
 
 
 async def test_a_gathering_consumer_fetches_large_batches(tmp_path: Path) -> None:
-    """A role for which a moment is nothing is not woken for each record."""
+    """A role that tolerates a short delay is not woken for each record."""
     thread = object.__new__(ConsumerThread)
     thread.app = app_in(tmp_path, gathering_s=0.1)
     kafka = thread._create_worker_consumer(None)
     assert (100, 1024 * 1024) == (thread.app.fetching.most_ms, kafka._fetch_min_bytes)
 
 
-def test_how_long_a_fetch_waits_is_for_aiokafka_to_know() -> None:
-    """Which has no way to change it: the name must be the one that it reads."""
+def test_aiokafka_reads_the_longest_wait_of_a_fetch_from_this_attribute() -> None:
+    """aiokafka has no setting to change it later, so the attribute must have the name that it
+    reads."""
     assert "self._fetch_max_wait_ms" in getsource(Fetcher._get_actions_per_node)
 
 

@@ -54,7 +54,8 @@ def lease(clock: Clock) -> Lease:
 
 
 async def test_it_holds_from_a_yes_for_its_time() -> None:
-    """From when it was asked, not from when the answer came; not at all before the first."""
+    """From the time of the request, not of the answer; before the first answer there is no
+    lease."""
     clock = Clock()
     ours = lease(clock)
     assert not ours.holds()
@@ -121,7 +122,7 @@ async def test_a_broker_that_is_away_takes_nothing_away() -> None:
 
 
 async def test_what_a_fenced_process_wants_to_write_is_not_written() -> None:
-    """It waits for the coordinator's word, and that is no."""
+    """It waits for the coordinator's answer, which is a refusal."""
     clock, client = Clock(), Client()
     ours = lease(clock)
     ours.answered(100.0, OK)
@@ -158,7 +159,7 @@ async def test_what_writes_nothing_is_not_held_back() -> None:
 async def test_the_consumer_s_own_talk_keeps_the_lease(
     request_type: type, error_code: int, held: bool
 ) -> None:
-    """Nothing is asked besides."""
+    """No further request is sent."""
     client = Client(error_code)
     ours = Lease(SECONDS)
     consumer = SimpleNamespace(_client=client)

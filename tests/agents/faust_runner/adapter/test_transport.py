@@ -222,7 +222,7 @@ async def test_a_partition_that_is_not_safe_is_committed_later(
 async def test_a_process_with_records_under_way_after_a_rebalance_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It would write them over what the partition's new owner writes."""
+    """It would overwrite the records of the partition's new owner."""
 
     async def revoked(*_: Any) -> None:
         pass

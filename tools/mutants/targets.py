@@ -81,6 +81,12 @@ NEIGHBOURS: Mapping[str, tuple[str, ...]] = {
         f"{_RECORDINGS}test_late_audio.py",
         f"{_RECORDINGS}test_dropped.py",
     ),
+    "pipeline/recordings/manifest.py": (
+        f"{_RECORDINGS}test_received_at.py",
+        f"{_RECORDINGS}test_trailing_loss.py",
+        f"{_RECORDINGS}test_complete_streams.py",
+    ),
+    "pipeline/recordings/withholding.py": (f"{_RECORDINGS}test_trailing_loss.py",),
     "pipeline/recovery/jobs.py": (f"{_RECOVERY}test_late_contacts.py",),
     "pipeline/recovery/wanted.py": (f"{_RECOVERY}test_late_contacts.py",),
     "gateway/media/protocol.py": (f"{_MEDIA}test_silence.py",),

@@ -11,9 +11,10 @@ from pipeline.media.wav import HEADER_SIZE
 from pipeline.recordings import assembler
 from pipeline.recordings.beginnings import started
 from pipeline.recordings.effects import Ignored, RecordingBegan, RecordingEnded, Refused
+from pipeline.recordings.partition import PartitionFold
 from pipeline.recordings.recording import Recording
 from schemas.codec import encode
-from schemas.records import MediaBatch, Run, Tick
+from schemas.records import MediaBatch, RecordingDecided, Run, Tick
 from tests.examples import examples
 from tests.pipeline.recordings.folded import FRAMES, completed, fold_all, message
 from tests.pipeline.recordings.logs import (
@@ -217,6 +218,15 @@ def test_audio_in_no_checkpoint_holds_back_the_commit(monkeypatch):
         assert [] == fold.handle_regular(_regular(batches[offset - 4]), offset, T0)
         assert 3 == fold.safe_offset(50)
     fold.snapshots(7)
+    assert 50 == fold.safe_offset(50)
+
+
+def test_a_decision_in_no_checkpoint_holds_back_the_commit():
+    """Also if nothing is recorded yet."""
+    fold = PartitionFold()
+    fold.handle(RecordingDecided("WT1", T0, "record", "why", 1), 3, T0)
+    assert 3 == fold.safe_offset(50)
+    fold.snapshots(50)
     assert 50 == fold.safe_offset(50)
 
 

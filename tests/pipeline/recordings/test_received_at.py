@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -108,3 +109,38 @@ def test_the_earlier_track_begins() -> None:
     assert (T0 + 20, T0 + 200) == frames_received_at(tracks, points, 0)
     assert (None, None) == frames_received_at(tracks, (), 0)
     assert (None, None) == frames_received_at([track(end=None)], points, 0)
+
+
+CLOCK = (ClockPoint(0, 1_000), ClockPoint(800, 1_200), ClockPoint(1_600, 2_000))
+"""8 samples are a millisecond: 100 ms late from sample 800 on, and 800 ms from 1,600 on."""
+
+
+@pytest.mark.parametrize(
+    ("begin_at", "end_at", "spans"),
+    [
+        (0, None, [(0, 2_400)]),
+        (1_050, None, [(400, 2_400)]),
+        (1_050, 1_080, [(400, 640)]),
+        (1_050, 1_250, [(400, 1_200)]),
+        (1_150, 1_250, [(800, 1_200)]),
+        (1_250, 2_050, [(1_200, 2_000)]),
+        (1_400, 1_900, []),
+        (9_000, None, []),
+    ],
+)
+def test_the_samples_of_a_period(
+    begin_at: int, end_at: int | None, spans: list[tuple[int, int]]
+) -> None:
+    """Each point holds up to the next one, and neighbouring spans are one."""
+    assert spans == list(samples_between(CLOCK, begin_at, end_at, 2_400))
+
+
+def test_a_point_is_added_once_the_pace_changes() -> None:
+    """By more than 60 ms, in either direction."""
+    clock = ReceiveClock()
+    for sample, offset in ((0, 40), (4_000, -20), (8_000, 100)):
+        clock.note(sample, offset)
+    assert (ClockPoint(0, 40),) == clock.points
+    clock.note(12_000, 101)
+    clock.note(16_000, 40)
+    assert (ClockPoint(12_000, 1_601), ClockPoint(16_000, 2_040)) == clock.points[1:]

@@ -17,6 +17,7 @@ from tests.pipeline.recordings.logs import (
     opened,
     payload,
 )
+from tests.pipeline.recordings.test_withholding import batches, decided, only, world_of
 
 FRAMES = [Frame("inbound", 100, payload(1, 160)), Frame("outbound", 110, payload(2, 160))]
 
@@ -71,3 +72,28 @@ def test_a_socket_that_was_dead_before_it_was_dropped(silent_ms, lost):
     records = [opened("MZ1"), batch_of("MZ1", 1, FRAMES), end]
     _, effects = _fold(*records)
     assert lost == (effects[-1].at_end and effects[-1].at_end.frames)
+
+
+@pytest.mark.parametrize(("batches_sent", "lost"), [(1, None), (2, 19 + 18)])
+def test_a_batch_that_is_missing_at_the_end(batches_sent, lost):
+    """The gateway counts the batches that it wrote. If all are there, nothing is missing."""
+    end = replace(closed("MZ1"), batches=batches_sent, at=T0 + 500)
+    _, effects = _fold(opened("MZ1"), batch_of("MZ1", 1, FRAMES), end)
+    assert lost == (effects[-1].at_end and effects[-1].at_end.frames)
+
+
+def test_a_loss_at_the_end_does_not_count_if_the_end_is_withheld():
+    """It does if recording was allowed again before the gateway died."""
+    begun = [decided("record", -500), opened("MZ1"), *batches(1, 4), decided("stop", 1_000)]
+    death = GatewayStarted(GATEWAY, EPOCH + 1, T0 + 6_000)
+    again = only(world_of([*begun, decided("record", 4_000), *batches(5, 10), death]))[0]
+    assert (100, 100) == (again.withheld, again.lost_at_end)
+    stopped = only(world_of([*begun, *batches(5, 10), death]))[0]
+    assert (200, 0) == (stopped.withheld, stopped.lost_at_end)
+
+
+def test_withheld_audio_after_a_missing_batch_leaves_the_audio_before_it():
+    """The audio ends with the last frame that is kept."""
+    first = [decided("record", -3_500), decided("stop", -900), opened("MZ1")]
+    done = only(world_of([*first, *batches(1, 2), *batches(4, 6), closed("MZ1")]))[0]
+    assert (1_000, 100, 150) == (done.duration_ms, done.received, done.withheld)

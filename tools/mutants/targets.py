@@ -91,6 +91,10 @@ NEIGHBOURS: Mapping[str, tuple[str, ...]] = {
     "pipeline/recovery/wanted.py": (f"{_RECOVERY}test_late_contacts.py",),
     "gateway/media/protocol.py": (f"{_MEDIA}test_silence.py",),
     "gateway/media/batching.py": (f"{_MEDIA}test_batches.py",),
+    "agents/faust_runner/outbox.py": (
+        "tests/agents/faust_runner/test_runner.py",
+        "tests/agents/faust_runner/test_dead_letters.py",
+    ),
 }
 """Test modules that state more of a module's behaviour, by module."""
 

@@ -186,3 +186,32 @@ def test_a_full_outbox_takes_changes_again_once_the_broker_has_some() -> None:
             assert last.done()
 
     virtually(main())
+
+
+def test_a_stuck_partition_holds_back_its_own_changes_only() -> None:
+    """After a second without an answer. Once the broker has them, those that came later follow, each
+    once, in order."""
+
+    async def main() -> None:
+        broker = Broker()
+        async with _running(broker) as outbox:
+            await outbox.add(_change(b"1", b"1"))
+            await asyncio.sleep(1.1)
+            assert {3} == outbox.stuck()
+            for number in (b"2", b"3"):
+                await outbox.add(_change(number, number))
+            await outbox.add(_change(b"4", b"4", partition=4))
+            await asyncio.sleep(0.1)
+            broker.answers[-1].set_result(None)
+            assert {4} == await outbox.drained([3, 4])
+            assert [b"1", b"4"] == [value for _, value, *_ in broker.sent]
+            for _ in range(2):
+                broker.accept()
+                await asyncio.sleep(0.1)
+            assert {3} == await outbox.drained([3])
+            assert frozenset() == outbox.stuck()
+            await outbox.add(_change(b"5", b"5"))
+            await asyncio.sleep(0.1)
+        assert [b"1", b"4", b"2", b"3", b"5"] == [value for _, value, *_ in broker.sent]
+
+    virtually(main())

@@ -189,8 +189,8 @@ def test_a_full_outbox_takes_changes_again_once_the_broker_has_some() -> None:
 
 
 def test_a_stuck_partition_holds_back_its_own_changes_only() -> None:
-    """After a second without an answer. Once the broker has them, those that came later follow, each
-    once, in order."""
+    """After a second without an answer. Once the broker has them, the later ones follow, each once
+    and in order."""
 
     async def main() -> None:
         broker = Broker()

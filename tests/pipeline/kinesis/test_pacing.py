@@ -43,3 +43,25 @@ def test_throttling_backs_off_up_to_a_limit(times: int, jitter: float) -> None:
     assert LIVE_SHARE.interval <= waits[0]
     assert waits[-1] <= LONGEST_BACK_OFF
     assert waits[0] == pace.answered(0.0, 0).refused(0.0, jitter).due
+
+
+def test_the_shares_are_within_kinesis_limits() -> None:
+    """Five reads a second for the live bridge; a replay takes at most half of the 2 MB."""
+    assert Share(0.2, 10_000, float("inf")) == LIVE_SHARE
+    assert Share(1.0, 1_000, 1_000_000) == REPLAY_SHARE
+
+
+def test_each_refusal_in_a_row_doubles_the_wait() -> None:
+    """From 0.4 s to 5 s; the jitter halves it at most."""
+    pace, waits = Pace(), []
+    for _ in range(6):
+        pace = pace.refused(0.0, 1.0)
+        waits.append(pace.due)
+    assert [0.4, 0.8, 1.6, 3.2, 5.0, 5.0] == waits
+    assert 2.5 == pace.refused(0.0, 0.0).due
+
+
+def test_the_phase_delays_the_second_read_once() -> None:
+    """The reads after it follow at the interval."""
+    pace = Pace(REPLAY_SHARE, 0.5).begin(10.0)
+    assert (11.5, 12.5) == (pace.due, pace.begin(11.5).due)

@@ -46,3 +46,9 @@ def test_a_silent_shard_is_over_once_the_end_has_passed() -> None:
     later = 1_000 + LEEWAY_MS
     over = [period.is_over((), behind, now) for behind, now in [(0, later), (0, 999), (5, later)]]
     assert [True, False, False] == over
+
+
+def test_the_begin_belongs_to_a_period_and_the_end_does_not() -> None:
+    """Periods that follow each other hold each record once."""
+    found = Period(10, 20).of(records([9, 10, 19, 20]))
+    assert [10, 19] == [record.arrived_at for record in found]

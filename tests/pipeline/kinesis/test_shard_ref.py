@@ -1,5 +1,7 @@
 """The leases and read phases of shards."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,3 +39,19 @@ def test_shards_are_read_in_turn() -> None:
         phases = sorted(shard(n).phase for n in range(shards))
         gaps = [b - a for a, b in zip(phases, [*phases[1:], phases[0] + 1], strict=True)]
         assert min(gaps) > 0.1
+
+
+def test_the_names_of_a_shard_do_not_change() -> None:
+    """Under other names a checkpoint would not be found, and an earlier process not fenced."""
+    assert "live|flex-events|1|shardId-000000000007" == shard(7).key
+    assert "bridge-flex-events-1-shardId-000000000007" == shard(7).transactional_id
+    replay = replace(shard(7), name="again")
+    assert "again|flex-events|1|shardId-000000000007" == replay.key
+    assert "bridge-again-flex-events-1-shardId-000000000007" == replay.transactional_id
+
+
+def test_the_phase_follows_from_the_number() -> None:
+    """By the golden ratio, and the same again after a million shards."""
+    assert [0.0, 0.618, 0.236] == [round(shard(n).phase, 3) for n in range(3)]
+    assert shard(999_999).phase != shard(1).phase == shard(1_000_001).phase
+    assert shard(500_001).phase != shard(1).phase

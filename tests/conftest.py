@@ -21,8 +21,6 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
-from infra.local.kafka import LocalKafka, running
-from infra.ports import chosen
 from pipeline.runtime.kafka import wait_for_kafka
 from pipeline.runtime.settings import Settings
 from tests import processor_time, shared_kafka
@@ -64,24 +62,19 @@ def kafka(
             yield container.get_bootstrap_server()
         return
     if shared := shared_kafka.given(request.config):
-        servers, log_file = shared
-        _wait(servers, log_file)
-        yield servers
+        yield _answering(*shared)
         return
-    directory = tmp_path_factory.mktemp("kafka")
-    ports = chosen(["kafka", "controller"], {}, [])
-    local = LocalKafka(directory / "kafka", ports["kafka"], ports["controller"])
-    with running(local, directory / "kafka.log"):
-        _wait(local.bootstrap_servers, directory / "kafka.log")
-        yield local.bootstrap_servers
+    with shared_kafka.local_kafka(tmp_path_factory.mktemp("kafka")) as own:
+        yield _answering(*own)
 
 
-def _wait(servers: str, log_file: Path) -> None:
-    settings = Settings(kafka_bootstrap_servers=servers)
+def _answering(servers: str, log_file: str) -> str:
+    """Return the servers once they answer."""
     try:
-        asyncio.run(wait_for_kafka(settings, _KAFKA_SECONDS))
+        asyncio.run(wait_for_kafka(Settings(kafka_bootstrap_servers=servers), _KAFKA_SECONDS))
     except TimeoutError:
-        pytest.fail(f"Kafka does not answer:\n{log_file.read_text()[-4000:]}")
+        pytest.fail(f"Kafka does not answer:\n{Path(log_file).read_text()[-4000:]}")
+    return servers
 
 
 @pytest.fixture

@@ -191,18 +191,19 @@ def _judge_missing(
     """Account for the frames of a track that are not in the audio."""
     at_end, withheld_at = 0, []
     for number, sent in found.missing:
+        sent_at = coded.sent_at(number)
         reason = reason_of(sent.timestamp, found.name, claims.track, claims.end)
         if any(span.holds(sent.timestamp) for span in claims.withheld):
-            withheld_at.append(coded.sent_at(number))
+            withheld_at.append(sent_at)
             continue
         if reason is not None:
             judgement.lost[reason] += 1
         elif _is_unread(coded, number, spans, has_died=claims.has_died):
             judgement.unread += 1
             continue
-        elif claims.has_died and _is_in_gap(coded.sent_at(number), claims.gaps):
+        elif claims.has_died and _is_in_gap(sent_at, claims.gaps):
             judgement.in_gap += 1
-        elif claims.has_died and _is_in_burst(coded.sent_at(number), sent, found):
+        elif claims.has_died and _is_in_burst(sent_at, sent, found):
             judgement.in_burst += 1
         else:
             judgement.unaccounted += 1

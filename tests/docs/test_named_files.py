@@ -1,14 +1,14 @@
 """Documents, and comments in code, name only files, decisions, tests and sections that exist."""
 
 import re
-import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.docs.files import ROOT, files
+
 _TEXTS = {".py", ".md", ".yml", ".yaml", ".toml", ".cfg", ".avsc", ".html"}
 _SUFFIXES = "py|md|avsc|yml|yaml|toml|cfg|lock|xml"
 _NAME = re.compile(rf"(?<![\w./*-])[\w-]+\.(?:{_SUFFIXES})\b(?!\w*/)")
@@ -29,33 +29,20 @@ MADE = frozenset(
 """Files that a reader of a page makes."""
 
 
-@cache
-def _files() -> tuple[Path, ...]:
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        check=True,
-        text=True,
-    )
-    paths = map(Path, filter(None, listed.stdout.split("\0")))
-    return tuple(sorted(path for path in paths if (ROOT / path).is_file()))
-
-
-PAGES = [path for path in _files() if path.suffix == ".md" and path.name != "CHANGELOG.md"]
+PAGES = [path for path in files() if path.suffix == ".md" and path.name != "CHANGELOG.md"]
 """All documents that describe the present. The changelog names files of its time."""
 
 
 @cache
 def _tests() -> frozenset[str]:
-    modules = (p for p in _files() if p.parts[0] == "tests" and p.name.startswith("test_"))
+    modules = (p for p in files() if p.parts[0] == "tests" and p.name.startswith("test_"))
     text = "".join((ROOT / path).read_text() for path in modules)
     return frozenset(re.findall(r"^(?:async )?def (test_\w+)\(", text, re.MULTILINE))
 
 
 @cache
 def _path() -> re.Pattern[str]:
-    tops = "|".join(sorted({re.escape(path.parts[0]) for path in _files() if len(path.parts) > 1}))
+    tops = "|".join(sorted({re.escape(path.parts[0]) for path in files() if len(path.parts) > 1}))
     return re.compile(rf"(?<![\w./:*-])(?:{tops})/[\w./*-]*\w", re.ASCII)
 
 
@@ -82,7 +69,7 @@ def test_a_file_that_does_not_exist_is_found() -> None:
 def test_each_file_that_a_page_names_exists(page: Path) -> None:
     """With its path from the root, or only by its name."""
     text = (ROOT / page).read_text()
-    names = {path.name for path in _files()} | {Path(name).name for name in MADE}
+    names = {path.name for path in files()} | {Path(name).name for name in MADE}
     assert set() == set(_missing(text)) | {n for n in _NAME.findall(text) if n not in names}
 
 
@@ -113,7 +100,7 @@ def test_each_module_that_is_listed_after_its_package_exists(page: Path) -> None
 def test_comments_name_documents_that_exist() -> None:
     """In code, configuration and schemas."""
     missing = {}
-    for path in _files():
+    for path in files():
         if path.suffix in _TEXTS - {".md"} or path.name == "Makefile":
             found = {n for n in _missing((ROOT / path).read_text()) if n.startswith("docs/")}
             missing |= dict.fromkeys(found - {"docs/x.md"}, path)

@@ -1,25 +1,17 @@
 """The tables of documents are tables: a renderer shows each row as a row."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.docs.files import ROOT, files
+
 _DELIMITERS = re.compile(r"\|(?: *:?-{3,}:? *\|)+")
 _BAR = re.compile(r"(?<!\\)\|")
 
 
-def _pages() -> list[Path]:
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--", "*.md"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        check=True,
-        text=True,
-    )
-    return [Path(name) for name in listed.stdout.split("\0") if (ROOT / name).is_file() and name]
+PAGES = [path for path in files() if path.suffix == ".md"]
 
 
 def _broken(text: str) -> list[int]:
@@ -51,7 +43,7 @@ def test_a_broken_table_is_found() -> None:
     assert [3] == _broken("| a | b |\n|---|---|\n| 1 |\n")
 
 
-@pytest.mark.parametrize("page", _pages(), ids=str)
+@pytest.mark.parametrize("page", PAGES, ids=str)
 def test_each_table_of_a_page_is_whole(page: Path) -> None:
     """Each row has a line of its own, and as many cells as its table."""
     assert [] == _broken((ROOT / page).read_text())

@@ -13,8 +13,8 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -181,11 +181,19 @@ def roles(directory: Path, servers: str, prefix: str = "", **more: str) -> Itera
             process.wait()
 
 
-async def unserved(settings: Settings, counts: Mapping[str, int]) -> list[str]:
-    """The partitions that no member of its role's group has, as `group: topic-partition`."""
+@asynccontextmanager
+async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
     await admin.start()
     try:
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def unserved(settings: Settings, counts: Mapping[str, int]) -> list[str]:
+    """The partitions that no member of its role's group has, as `group: topic-partition`."""
+    async with _admin(settings) as admin:
         lacking = []
         for role in counts.keys() & SERVED.keys():
             [response] = await admin.describe_consumer_groups([settings.prefixed(role)])
@@ -197,40 +205,23 @@ async def unserved(settings: Settings, counts: Mapping[str, int]) -> list[str]:
                 if (settings.prefixed(topic.name), number) not in had
             ]
         return lacking
-    finally:
-        await admin.close()
 
 
-async def unread(settings: Settings, counts: Mapping[str, int]) -> dict[str, int]:
-    """Return how many records of its topics, ticks aside, each role's group has not committed; only
-    groups with such records."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
-    await admin.start()
-    try:
-        async with consumer(settings) as reader:
-            found = {}
-            for role in counts.keys() & SERVED.keys():
-                topics = [t for t in SERVED[role] if t is not TICKS and t != changelog(role)]
-                names = [settings.prefixed(topic.name) for topic in topics]
-                partitions = [TopicPartition(n, p) for n in names for p in range(CALL_PARTITIONS)]
-                ends = await end_offsets(reader, partitions)
-                committed = await admin.list_consumer_group_offsets(settings.prefixed(role))
-                done = {tp: max(0, each.offset) for tp, each in committed.items()}
-                found[role] = sum(end - done.get(tp, 0) for tp, end in ends.items())
-        return {role: records for role, records in found.items() if records}
-    finally:
-        await admin.close()
-
-
-async def all_read(settings: Settings, counts: Mapping[str, int], seconds: float) -> None:
-    """Return once the roles have read all records. Raises `AssertionError` with the rest."""
-    rest: dict[str, int] = {}
-    try:
-        async with asyncio.timeout(seconds):
-            while rest := await unread(settings, counts):  # noqa: ASYNC110 - asks Kafka
-                await asyncio.sleep(0.5)
-    except TimeoutError:
-        raise AssertionError(f"records not read: {rest}") from None
+async def unread(settings: Settings, counts: Mapping[str, int]) -> list[str]:
+    """The groups that have not committed all records of their topics, ticks aside, as `group:
+    number of records`."""
+    async with _admin(settings) as admin, consumer(settings) as reader:
+        lacking = []
+        for role in counts.keys() & SERVED.keys():
+            topics = [t for t in SERVED[role] if t is not TICKS and t != changelog(role)]
+            names = [settings.prefixed(topic.name) for topic in topics]
+            partitions = [TopicPartition(n, p) for n in names for p in range(CALL_PARTITIONS)]
+            ends = await end_offsets(reader, partitions)
+            committed = await admin.list_consumer_group_offsets(settings.prefixed(role))
+            done = {tp: max(0, each.offset) for tp, each in committed.items()}
+            if records := sum(end - done.get(tp, 0) for tp, end in ends.items()):
+                lacking.append(f"{role}: {records}")
+        return lacking
 
 
 def _assigned(members: Sequence[tuple[object, ...]]) -> Iterator[tuple[str, int]]:
@@ -242,13 +233,25 @@ def _assigned(members: Sequence[tuple[object, ...]]) -> Iterator[tuple[str, int]
 
 async def all_served(settings: Settings, counts: Mapping[str, int], seconds: float) -> None:
     """Return once every partition is served. Raises `AssertionError` with those that are not."""
+    await _until_none(lambda: unserved(settings, counts), "partitions are not served", seconds)
+
+
+async def all_read(settings: Settings, counts: Mapping[str, int], seconds: float) -> None:
+    """Return once the roles have read all records. Raises `AssertionError` with the groups that
+    have not."""
+    await _until_none(lambda: unread(settings, counts), "groups have not read all", seconds)
+
+
+async def _until_none(
+    look: Callable[[], Awaitable[list[str]]], complaint: str, seconds: float
+) -> None:
     lacking: list[str] = []
     try:
         async with asyncio.timeout(seconds):
-            while lacking := await unserved(settings, counts):  # noqa: ASYNC110 - asks Kafka
+            while lacking := await look():  # noqa: ASYNC110 - asks Kafka
                 await asyncio.sleep(0.5)
     except TimeoutError:
-        raise AssertionError(f"{len(lacking)} partitions are not served: {lacking[:9]}") from None
+        raise AssertionError(f"{len(lacking)} {complaint}: {lacking[:9]}") from None
 
 
 async def _once(brokers: int, counts: Mapping[str, int], seconds: float) -> float:
